@@ -1,0 +1,175 @@
+package pack
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"coffer/chunk"
+	"coffer/chunk/seal"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A Builder makes one pack after another. It copies what it is given, so the
+// caller may reuse its buffers at once. It must not be used by two goroutines
+// at the same time.
+type Builder struct {
+	target int64
+	zstd   *zstd.Encoder
+
+	packed []byte // the closed frames
+	open   []byte // content of the open frame
+	dir    Directory
+	text   []byte // of the directory, while sealing
+}
+
+// NewBuilder returns a Builder of packs whose objects are to be about target
+// bytes long.
+func NewBuilder(target int64, level Level) *Builder {
+	return &Builder{target: target, zstd: newEncoder(level)}
+}
+
+// Add puts a chunk into the pack and returns its offset in the content. A
+// chunk longer than [MaxChunk] is a mistake of the caller, and panics.
+func (b *Builder) Add(kind chunk.Kind, id chunk.ID, data []byte) (offset int64) {
+	if len(data) > MaxChunk {
+		panic(fmt.Sprintf("pack: chunk of %d bytes, at most %d", len(data), MaxChunk))
+	}
+	alone := len(data) >= SolidLimit
+	if alone {
+		b.closeFrame()
+	}
+	_, offset = b.dir.ends()
+	offset += int64(len(b.open))
+	b.dir.entries = append(b.dir.entries, Entry{kind, id, offset, int64(len(data))})
+	if alone {
+		b.addFrame(data)
+		return offset
+	}
+	b.open = append(b.open, data...)
+	if len(b.open) >= SolidFrame || b.waiting() == frameChunks {
+		b.closeFrame()
+	}
+	return offset
+}
+
+// waiting returns the number of chunks in the open frame.
+func (b *Builder) waiting() int {
+	if n := len(b.dir.frames); n > 0 {
+		return len(b.dir.entries) - b.dir.frames[n-1].first - b.dir.frames[n-1].n
+	}
+	return len(b.dir.entries)
+}
+
+func (b *Builder) closeFrame() {
+	if b.waiting() > 0 {
+		b.addFrame(b.open)
+		b.open = b.open[:0]
+	}
+}
+
+func (b *Builder) addFrame(plain []byte) {
+	if b.packed == nil {
+		b.packed = make([]byte, 0, b.target+b.target/16)
+	}
+	before := len(b.packed)
+	b.packed = appendFrame(b.packed, b.zstd, plain)
+	b.dir.addFrame(int64(len(b.packed)-before), int64(len(plain)))
+}
+
+// Len returns the number of chunks added and the length of the content.
+func (b *Builder) Len() (chunks int, plain int64) {
+	_, plain = b.dir.ends()
+	return len(b.dir.entries), plain + int64(len(b.open))
+}
+
+// Empty reports whether nothing was added yet.
+func (b *Builder) Empty() bool { return len(b.dir.entries) == 0 }
+
+// Full reports whether the next ordinary chunk should go to a new pack. It
+// says so a frame early: an object that ends just under its target needs less
+// padding than one just over it.
+func (b *Builder) Full() bool {
+	if b.Empty() {
+		return false
+	}
+	_, plain := b.Len()
+	return b.estimate()+b.frameLen() > b.target || plain >= plainFactor*b.target
+}
+
+// estimate guesses the length of the object if it were sealed now.
+func (b *Builder) estimate() int64 {
+	const head, line, entry = 4 << 10, 40, 58 // bytes in the header and the directory
+	return int64(head + len(b.packed) + len(b.open)/2 + line*len(b.dir.frames) + entry*len(b.dir.entries))
+}
+
+// frameLen returns the mean length of the frames so far.
+func (b *Builder) frameLen() int64 {
+	return int64(len(b.packed) / max(1, len(b.dir.frames)))
+}
+
+// Sealed is a finished pack.
+type Sealed struct {
+	Object  []byte       // to be stored; in the buffer it was sealed into
+	Sum     [32]byte     // SHA-256 of Object
+	Key     seal.FileKey // opens Object; to be forgotten once it is checked
+	Entries []Entry      // what it holds, in the order of the content
+	Plain   int64        // length of the content
+}
+
+// Seal ends the pack and seals it into out, whose former content is lost. Then
+// the Builder is empty again; if there is an error, it is as it was before.
+func (b *Builder) Seal(r seal.Recipients, out *bytes.Buffer) (Sealed, error) {
+	if b.Empty() {
+		return Sealed{}, errors.New("seal pack: it is empty")
+	}
+	b.closeFrame()
+	b.text = b.dir.appendText(b.text[:0])
+	b.text = appendFooter(b.text, len(b.text))
+	out.Reset()
+	out.Grow(int(seal.PaddedLen(int64(len(b.packed)+len(b.text)))) + headroom)
+	w, err := seal.NewWriter(out, r)
+	if err != nil {
+		return Sealed{}, fmt.Errorf("seal pack: %w", err)
+	}
+	if err := writePadded(w, b.packed, tailMagic, b.text); err != nil {
+		return Sealed{}, fmt.Errorf("seal pack: %w", err)
+	}
+	_, plain := b.Len()
+	s := Sealed{out.Bytes(), sha256.Sum256(out.Bytes()), w.FileKey(), b.dir.entries, plain}
+	b.dir.entries = nil // they are the caller's now
+	b.dir.reset()
+	b.packed = b.packed[:0]
+	return s, nil
+}
+
+// headroom is more than header, authentication tags and one step of padding
+// add to an object of the sizes made here; to have too little would only cost
+// a copy.
+const headroom = 1 << 20
+
+// writePadded writes frames and a skippable frame of zeros and text, such that
+// the object has a PADME length, and closes w.
+func writePadded(w *seal.Writer, frames []byte, magic uint32, text []byte) error {
+	n := int64(len(frames) + skipHeader + len(text))
+	fill := w.Target(n) - n
+	if _, err := w.Write(frames); err != nil {
+		return err
+	}
+	if _, err := w.Write(appendSkip(nil, magic, fill+int64(len(text)))); err != nil {
+		return err
+	}
+	for fill > 0 {
+		m, err := w.Write(zeros[:min(fill, int64(len(zeros)))])
+		if err != nil {
+			return err
+		}
+		fill -= int64(m)
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	return w.Close()
+}

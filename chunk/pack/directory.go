@@ -1,0 +1,238 @@
+package pack
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+
+	"coffer/chunk"
+)
+
+// An Entry says which chunk is where in a pack. Offset and Len count bytes of
+// the pack's content.
+type Entry struct {
+	Kind   chunk.Kind
+	ID     chunk.ID
+	Offset int64
+	Len    int64
+}
+
+// A Directory is the list of a pack's chunks, in the order of its content.
+type Directory struct {
+	frames  []frame
+	entries []Entry
+}
+
+// A frame is a stretch of the stored bytes and the stretch of the content it
+// decodes to.
+type frame struct {
+	at, packed int64 // in the plaintext of the object
+	off, plain int64 // in the content
+	first, n   int   // its entries
+}
+
+// Entries returns the entries in the order of the content.
+func (d *Directory) Entries() iter.Seq[Entry] { return slices.Values(d.entries) }
+
+// Len returns the number of chunks and the length of the content.
+func (d *Directory) Len() (chunks int, plain int64) {
+	_, plain = d.ends()
+	return len(d.entries), plain
+}
+
+// ends returns where the frames end, in the plaintext and in the content.
+func (d *Directory) ends() (at, off int64) {
+	if len(d.frames) == 0 {
+		return 0, 0
+	}
+	f := d.frames[len(d.frames)-1]
+	return f.at + f.packed, f.off + f.plain
+}
+
+func (d *Directory) reset() {
+	d.frames, d.entries = d.frames[:0], d.entries[:0]
+}
+
+// addFrame adds a frame that holds all entries which are in no frame yet.
+func (d *Directory) addFrame(packed, plain int64) {
+	f := frame{packed: packed, plain: plain}
+	f.at, f.off = d.ends()
+	if n := len(d.frames); n > 0 {
+		f.first = d.frames[n-1].first + d.frames[n-1].n
+	}
+	f.n = len(d.entries) - f.first
+	d.frames = append(d.frames, f)
+}
+
+// appendText appends the lines of d. There is one spelling of a directory
+// only, and parse accepts no other.
+func (d *Directory) appendText(b []byte) []byte {
+	for _, f := range d.frames {
+		b = append(b, `{"c":`...)
+		b = strconv.AppendInt(b, f.packed, 10)
+		b = append(b, `,"p":`...)
+		b = strconv.AppendInt(b, f.plain, 10)
+		b = append(b, `,"chunks":[`...)
+		for i, e := range d.entries[f.first : f.first+f.n] {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, '[', '"', byte(e.Kind), '"', ',')
+			b = strconv.AppendInt(b, e.Len, 10)
+			b = append(b, ',', '"')
+			b = e.ID.AppendText(b)
+			b = append(b, '"', ']')
+		}
+		b = append(b, "]}\n"...)
+	}
+	return b
+}
+
+// parse reads the lines of a directory into d, which it resets first.
+func (d *Directory) parse(text []byte) error {
+	d.reset()
+	for line := 1; len(text) > 0; line++ {
+		var ok bool
+		if text, ok = d.parseLine(text); !ok {
+			return fmt.Errorf("directory line %d is not as it should be", line)
+		}
+	}
+	if len(d.frames) == 0 {
+		return errors.New("directory is empty")
+	}
+	return nil
+}
+
+// parseLine reads one line and returns what follows it.
+func (d *Directory) parseLine(s []byte) (rest []byte, ok bool) {
+	p := scanner{s: s, ok: true}
+	p.word(`{"c":`)
+	packed := p.number(2*MaxChunk, ',')
+	p.word(`"p":`)
+	plain := p.number(MaxChunk, ',')
+	p.word(`"chunks":[`)
+	first := len(d.entries)
+	_, off := d.ends()
+	end := off + plain
+	for more := true; more && p.ok; more = p.another() {
+		e := p.entry()
+		e.Offset = off
+		off += e.Len
+		d.entries = append(d.entries, e)
+		if off > end || len(d.entries)-first > frameChunks {
+			return nil, false
+		}
+	}
+	p.word("}\n")
+	if !p.ok || packed == 0 || off != end {
+		return nil, false
+	}
+	d.addFrame(packed, plain)
+	return p.s, true
+}
+
+// A scanner reads the fixed forms of a directory line. After the first
+// mismatch ok is false, and stays so.
+type scanner struct {
+	s  []byte
+	ok bool
+}
+
+// word reads w.
+func (p *scanner) word(w string) {
+	if !p.ok || len(p.s) < len(w) || string(p.s[:len(w)]) != w {
+		p.ok = false
+		return
+	}
+	p.s = p.s[len(w):]
+}
+
+// number reads a number without leading zeros that is at most limit, and the
+// byte that ends it.
+func (p *scanner) number(limit int64, end byte) int64 {
+	n := bytes.IndexByte(p.s[:min(len(p.s), 20)], end)
+	if !p.ok || n < 1 || n > 1 && p.s[0] == '0' {
+		p.ok = false
+		return 0
+	}
+	var v int64
+	for _, c := range p.s[:n] {
+		if c < '0' || c > '9' || v > limit {
+			p.ok = false
+			return 0
+		}
+		v = v*10 + int64(c-'0')
+	}
+	p.s = p.s[n+1:]
+	p.ok = v <= limit
+	return v
+}
+
+// idText is the text form of an ID, see [chunk.ParseID], which would allocate.
+var idText = base64.RawURLEncoding.Strict()
+
+// entry reads one chunk.
+func (p *scanner) entry() (e Entry) {
+	p.word(`["`)
+	if !p.ok || len(p.s) == 0 {
+		p.ok = false
+		return e
+	}
+	e.Kind = chunk.Kind(p.s[0])
+	p.ok = e.Kind == chunk.Data || e.Kind == chunk.Segment
+	p.s = p.s[1:]
+	p.word(`",`)
+	e.Len = p.number(MaxChunk, ',')
+	p.word(`"`)
+	if !p.ok || len(p.s) < 43 {
+		p.ok = false
+		return e
+	}
+	n, err := idText.Decode(e.ID[:], p.s[:43])
+	p.ok, p.s = err == nil && n == len(e.ID), p.s[43:]
+	p.word(`"]`)
+	return e
+}
+
+// another reads a comma, or the bracket that closes the chunks.
+func (p *scanner) another() bool {
+	if !p.ok || len(p.s) == 0 {
+		p.ok = false
+		return false
+	}
+	c := p.s[0]
+	p.s = p.s[1:]
+	p.ok = c == ',' || c == ']'
+	return c == ','
+}
+
+// A ShortTailError says that a directory is longer than the tail it was looked
+// for in.
+type ShortTailError struct {
+	Need int64 // how many bytes from the end hold all of it
+}
+
+func (e *ShortTailError) Error() string {
+	return fmt.Sprintf("directory needs the last %d bytes", e.Need)
+}
+
+// ReadDirectory reads the directory from the last bytes of a pack's plaintext.
+// If they are not enough, the error is a [*ShortTailError].
+func ReadDirectory(tail []byte) (*Directory, error) {
+	n, err := directoryLen(tail)
+	if err != nil {
+		return nil, fmt.Errorf("pack: %w", err)
+	}
+	if n+footerLen > int64(len(tail)) {
+		return nil, &ShortTailError{n + footerLen}
+	}
+	d := new(Directory)
+	if err := d.parse(tail[int64(len(tail))-n-footerLen : len(tail)-footerLen]); err != nil {
+		return nil, fmt.Errorf("pack: %w", err)
+	}
+	return d, nil
+}

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// check looks at what only several values together can get wrong, and fills in
+// the vault of each project that names none.
+func (r *reader) check(c *Config) {
+	for i := range c.Vaults {
+		r.checkVault(&c.Vaults[i])
+	}
+	r.checkSameRemote(c.Vaults)
+	r.checkDefault(c)
+	for i := range c.Projects {
+		r.checkProject(c, &c.Projects[i])
+	}
+	r.checkSamePath(c.Projects)
+}
+
+// checkVault looks for a remote, and for keys that its kind of remote ignores.
+func (r *reader) checkVault(v *Vault) {
+	place := "vault." + v.Name
+	if _, set := r.where[place+".remote"]; !set {
+		r.problem(r.where[place], remoteForms, "vault %q has no remote", v.Name)
+		return
+	}
+	if v.Remote.Dir != "" {
+		for _, key := range []string{"region", "ca-file", "credentials-file", "profile", "path-style"} {
+			if at, set := r.where[place+"."+key]; set {
+				r.problem(at, "it is for S3", "%s means nothing to a folder", key)
+			}
+		}
+	}
+	if at, set := r.where[place+".ca-file"]; set && strings.HasPrefix(v.Remote.Endpoint, "http:") {
+		r.problem(at, "write https: in the remote", "ca-file means nothing without TLS")
+	}
+	if at, set := r.where[place+".path-style"]; set && !v.PathStyle && strings.Contains(v.Remote.Bucket, ".") {
+		r.problem(at, "no certificate fits bucket.host then", "a bucket with a dot in its name needs path-style = true")
+	}
+}
+
+// checkSameRemote refuses two names for one vault, which would be two sets of
+// keys and two histories in one place.
+func (r *reader) checkSameRemote(vaults []Vault) {
+	first := map[Remote]string{}
+	for _, v := range vaults {
+		if v.Remote == (Remote{}) {
+			continue
+		}
+		if other, taken := first[v.Remote]; taken {
+			r.problem(r.where["vault."+v.Name+".remote"], "give each vault a prefix of its own",
+				"vault %q has this remote already", other)
+			continue
+		}
+		first[v.Remote] = v.Name
+	}
+}
+
+// checkDefault resolves default-vault. A single vault is the default by itself.
+func (r *reader) checkDefault(c *Config) {
+	at, set := r.where["default-vault"]
+	switch {
+	case !set && len(c.Vaults) == 1:
+		c.DefaultVault = c.Vaults[0].Name
+	case c.DefaultVault != "":
+		if _, err := c.Vault(c.DefaultVault); err != nil {
+			r.fault(at, "default-vault", err)
+		}
+	}
+}
+
+// checkProject resolves the project's vault and looks at its paths.
+func (r *reader) checkProject(c *Config, p *Project) {
+	place := "project." + p.Name
+	if _, set := r.where[place+".paths"]; !set {
+		r.problem(r.where[place], `write paths = ["~/work/site"]`, "project %q has no paths", p.Name)
+	}
+	r.resolveVault(c, p)
+	v, err := c.Vault(p.Vault)
+	for i, path := range p.Paths {
+		at := r.where[item(place, "paths", i)]
+		if err == nil && v.Remote.Dir != "" && within(path, v.Remote.Dir) {
+			r.problem(at, "a vault cannot hold itself", "paths: %.80q lies in the folder of vault %q", path, v.Name)
+		}
+	}
+	r.checkExcludes(p)
+}
+
+// resolveVault fills in the default vault, or reports why it cannot.
+func (r *reader) resolveVault(c *Config, p *Project) {
+	place := "project." + p.Name
+	at, named := r.where[place+".vault"]
+	_, defaultNamed := r.where["default-vault"]
+	_, err := c.Vault(p.Vault)
+	switch {
+	case err == nil && p.Vault == "":
+		p.Vault = c.DefaultVault
+	case err == nil:
+	case named && p.Vault != "":
+		r.fault(at, "vault", err)
+	case !named && !defaultNamed: // else the value named is at fault, and was reported
+		r.fault(r.where[place], fmt.Sprintf("project %q names no vault", p.Name), err)
+	}
+}
+
+// checkExcludes finds patterns written as absolute paths. They would be taken
+// as relative to the project's path and never match.
+func (r *reader) checkExcludes(p *Project) {
+	for i, pattern := range p.Exclude {
+		body := strings.TrimPrefix(pattern, "!")
+		for _, path := range p.Paths {
+			if path == "/" || !within(body, path) {
+				continue
+			}
+			hint := fmt.Sprintf("write %q", strings.TrimPrefix(body, path))
+			if body == path {
+				hint = "to leave all of it out, take the path out"
+			}
+			r.problem(r.where[item("project."+p.Name, "exclude", i)], hint,
+				"exclude: %.80q never matches, because patterns are relative to the project's paths", pattern)
+			break
+		}
+	}
+}
+
+// checkSamePath refuses a path of two projects: each would store it, and
+// neither would be the one to restore from.
+func (r *reader) checkSamePath(projects []Project) {
+	first := map[string]string{}
+	for _, p := range projects {
+		for i, path := range p.Paths {
+			if other, taken := first[path]; taken && other != p.Name {
+				r.problem(r.where[item("project."+p.Name, "paths", i)], "",
+					"paths: %.80q is in project %q already", path, other)
+				continue
+			}
+			first[path] = p.Name
+		}
+	}
+}
+
+// within reports whether path is dir or lies below it; both are clean.
+func within(path, dir string) bool {
+	return path == dir || dir == "/" || strings.HasPrefix(path, dir+"/")
+}

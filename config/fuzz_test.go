@@ -1,0 +1,107 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// FuzzParse holds what the package promises about any text: no panic, and
+// either checked values that Show renders faithfully, or mistakes that lie
+// within the file.
+func FuzzParse(f *testing.F) {
+	f.Setenv("HOME", "/home/ada")
+	data, err := os.ReadFile(filepath.Join("testdata", "mistakes.txt"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, parts := sections(data)
+	for i := 0; i < len(parts); i += 2 {
+		f.Add(parts[i].text)
+	}
+	f.Add(full)
+	f.Add(uncomment(Example()))
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse([]byte(text), "fuzzed")
+		if err != nil {
+			checkError(t, text, err)
+			return
+		}
+		checkValues(t, c)
+		if diff := reparse(t, c); diff != "" {
+			t.Errorf("Show means something else (-was +is)\n%s", diff)
+		}
+	})
+}
+
+func checkError(t *testing.T, text string, err error) {
+	t.Helper()
+	e, ok := errors.AsType[*Error](err)
+	if !ok || len(e.Problems) == 0 {
+		t.Fatalf("error is a %T: %v", err, err)
+	}
+	last := 0
+	for _, p := range e.Problems {
+		if p.Line < max(1, last) || p.Line > 1+strings.Count(text, "\n") || p.Column < 1 {
+			t.Errorf("%d:%d after line %d is out of place: %s", p.Line, p.Column, last, p.Message)
+		}
+		last = p.Line
+		if strings.ContainsFunc(p.Excerpt, func(r rune) bool { return r != '\n' && printable(r) != r }) {
+			t.Errorf("unprintable: %q", p.Excerpt)
+		}
+		if lines := strings.Split(p.Excerpt, "\n"); p.Excerpt != "" && (len(lines) != 2 || !strings.HasSuffix(lines[1], "^")) {
+			t.Errorf("excerpt is %q", p.Excerpt)
+		}
+	}
+}
+
+func checkValues(t *testing.T, c *Config) {
+	t.Helper()
+	for _, p := range c.Projects {
+		if v, err := c.Vault(p.Vault); err != nil || v.Name != p.Vault || len(p.Paths) == 0 || p.IgnoreFiles == nil {
+			t.Errorf("project %+v, vault %v", p, err)
+		}
+		for _, path := range p.Paths {
+			if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+				t.Errorf("path %q", path)
+			}
+		}
+	}
+	for _, v := range c.Vaults {
+		if again, err := ParseRemote(v.Remote.String()); err != nil || again != v.Remote {
+			t.Errorf("remote %+v is %q, which gives %+v, %v", v.Remote, v.Remote, again, err)
+		}
+		if v.Connections < 1 || v.Connections > MaxConnections {
+			t.Errorf("%d connections", v.Connections)
+		}
+	}
+}
+
+// FuzzUnits holds that every unit's text form means the same value.
+func FuzzUnits(f *testing.F) {
+	for _, s := range []string{"5MiB", "1.5GB", "40Mbit/s", "unlimited", "2y5m7d3h", "30d", "s3:https://h/bucket/p", "s3://bucket", "/mnt"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		same(t, s, ParseSize)
+		same(t, s, ParseRate)
+		same(t, s, ParseSpan)
+		same(t, s, ParseRemote)
+	})
+}
+
+func same[T interface {
+	comparable
+	String() string
+}](t *testing.T, s string, parse func(string) (T, error)) {
+	t.Helper()
+	v, err := parse(s)
+	if err != nil {
+		return
+	}
+	if again, err := parse(v.String()); err != nil || again != v {
+		t.Errorf("%q gives %+v, shown as %q, which gives %+v, %v", s, v, v.String(), again, err)
+	}
+}

@@ -1,0 +1,45 @@
+package files
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// WriteAtomic writes data to path so that, whatever happens, the file there is
+// the old one or the new one, complete and on the disk, with exactly these
+// permissions. A symlink at path is replaced, not followed. No trace is left
+// after an error, unless the machine dies.
+func WriteAtomic(path string, data []byte, perm os.FileMode) (err error) {
+	dir := filepath.Dir(path)
+	temp := filepath.Join(dir, tempName())
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return &fs.PathError{Op: "write", Path: path, Err: bare(err)}
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(perm) // the umask has no say
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		return errors.Join(&fs.PathError{Op: "write", Path: path, Err: bare(err)}, os.Remove(temp))
+	}
+	return syncFolder(dir)
+}
+
+// syncFolder makes a rename in dir last.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

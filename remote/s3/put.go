@@ -1,0 +1,136 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+
+	"coffer/remote"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// Put stores o with one request.
+func (s *Store) Put(ctx context.Context, o remote.Object) error {
+	if err := remote.CheckObject(o); err != nil {
+		return err
+	}
+	guard := s.ifNoneMatch.Load()
+	err := s.put(ctx, o, guard)
+	if guard && errors.Is(err, fs.ErrExist) {
+		return s.compare(ctx, remote.OpPut, o, err)
+	}
+	return err
+}
+
+// put sends o; with guard, the server shall refuse a name that is taken.
+func (s *Store) put(ctx context.Context, o remote.Object, guard bool) error {
+	return s.call(ctx, remote.OpPut, o.Name, func(in func(*s3.Options)) error {
+		out, err := s.client.PutObject(ctx, s.putInput(ctx, o, guard), in, payloadHash(o.Sum))
+		if err != nil {
+			return err
+		}
+		return s.acknowledged(remote.OpPut, o, aws.ToString(out.ETag), aws.ToString(out.ChecksumSHA256))
+	})
+}
+
+// putInput is the request for o.
+func (s *Store) putInput(ctx context.Context, o remote.Object, guard bool) *s3.PutObjectInput {
+	in := &s3.PutObjectInput{
+		Bucket: s.bucket(), Key: s.key(o.Name),
+		Body: s.body(ctx, o.Data), ContentLength: aws.Int64(int64(len(o.Data))),
+	}
+	if guard {
+		in.IfNoneMatch = aws.String("*")
+	}
+	if s.noChecksum.Load() {
+		// What such servers do know, and what a bucket with object lock wants.
+		sum := md5.Sum(o.Data)
+		in.ContentMD5 = aws.String(base64.StdEncoding.EncodeToString(sum[:]))
+	} else {
+		in.ChecksumSHA256 = aws.String(base64.StdEncoding.EncodeToString(o.Sum[:]))
+	}
+	return in
+}
+
+// payloadHash hands the signer a hash that is known already. By itself the
+// client would read the body once more to compute it, or, over TLS, leave the
+// body out of the signature.
+func payloadHash(sum [sha256.Size]byte) func(*s3.Options) {
+	text := hex.EncodeToString(sum[:])
+	set := middleware.FinalizeMiddlewareFunc((&v4.ComputePayloadSHA256{}).ID(),
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			return next.HandleFinalize(v4.SetPayloadHash(ctx, text), in)
+		})
+	return s3.WithAPIOptions(func(stack *middleware.Stack) error {
+		_, err := stack.Finalize.Swap(set.ID(), set)
+		return err
+	})
+}
+
+// acknowledged checks that an answer of success is one: S3 gives an ETag for
+// what it has stored (a portal's login page does not), and if it repeats the
+// checksum, it must be ours.
+func (s *Store) acknowledged(op remote.Op, o remote.Object, etag, sum string) error {
+	if etag == "" {
+		return s.nonsense(op, o.Name, "it has no ETag")
+	}
+	if sum != "" && sum != base64.StdEncoding.EncodeToString(o.Sum[:]) {
+		return s.damaged(op, o.Name, "the server confirmed another checksum than that of the bytes sent")
+	}
+	return nil
+}
+
+// compare decides what it means that the name of o is taken: success if by the
+// same bytes (an earlier try whose answer was lost), else refused.
+func (s *Store) compare(ctx context.Context, op remote.Op, o remote.Object, refused error) error {
+	same, err := s.holds(ctx, op, o)
+	if err != nil {
+		return err
+	}
+	if !same {
+		return refused
+	}
+	return nil
+}
+
+// holds reports whether the bytes of o are stored under its name.
+func (s *Store) holds(ctx context.Context, op remote.Op, o remote.Object) (bool, error) {
+	head, err := s.head(ctx, op, o.Name)
+	if isAbsent(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if aws.ToInt64(head.ContentLength) != int64(len(o.Data)) {
+		return false, nil
+	}
+	if sum, err := base64.StdEncoding.DecodeString(aws.ToString(head.ChecksumSHA256)); err == nil && len(sum) == sumSize {
+		return bytes.Equal(sum, o.Sum[:]), nil
+	}
+	data, err := s.Get(ctx, nil, o.Name, 0, -1)
+	if err != nil {
+		return false, err
+	}
+	return sha256.Sum256(data) == o.Sum, nil
+}
+
+func (s *Store) head(ctx context.Context, op remote.Op, name string) (out *s3.HeadObjectOutput, err error) {
+	err = s.call(ctx, op, name, func(in func(*s3.Options)) (err error) {
+		out, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{
+			Bucket: s.bucket(), Key: s.key(name), ChecksumMode: types.ChecksumModeEnabled,
+		}, in)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,141 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"coffer/chunk"
+	"coffer/vault/manifest"
+	"coffer/vault/state"
+)
+
+// A chunkJob is one chunk of a large file on its way to whichever worker is
+// free: one worker cuts the file while the others hash and compress its
+// chunks.
+type chunkJob struct {
+	buf  []byte
+	data []byte
+	ref  chunk.Ref
+	err  error
+	done chan struct{}
+}
+
+// inFlight bounds the chunks of one file that are cut and not yet stored.
+// Each holds a buffer of chunk.MaxSize.
+const inFlight = 4
+
+var chunkBuffers = sync.Pool{New: func() any {
+	return &chunkJob{buf: make([]byte, chunk.MaxSize), done: make(chan struct{}, 1)}
+}}
+
+// large cuts r and stores its chunks. It returns the bytes read.
+func (w *worker) large(ctx context.Context, it *item, e *manifest.Entry, r io.Reader) (int64, error) {
+	f := &fileRefs{w: w, it: it, list: manifest.NewListBuilder(w.p.putUse(it))}
+	w.splitter.Reset(r)
+	var total int64
+	for {
+		job := chunkBuffers.Get().(*chunkJob)
+		data, err := w.splitter.Next(job.buf)
+		if errors.Is(err, io.EOF) {
+			chunkBuffers.Put(job)
+			break
+		}
+		if err != nil {
+			chunkBuffers.Put(job)
+			if failed := f.drain(); failed != nil {
+				return total, failed
+			}
+			return total, &contentError{err}
+		}
+		job.data = data
+		total += int64(len(data))
+		w.p.count(int64(len(data)))
+		if err := f.add(ctx, job); err != nil {
+			return total, errors.Join(err, f.drain())
+		}
+	}
+	if err := f.drain(); err != nil {
+		return total, err
+	}
+	return total, f.finish(e)
+}
+
+// fileRefs gathers the refs of one large file in order.
+type fileRefs struct {
+	w       *worker
+	it      *item
+	pending []*chunkJob // in order of the file
+	list    *manifest.ListBuilder
+	ids     []chunk.ID
+}
+
+// add hands a chunk to a worker that waits, or stores it here if none does.
+func (f *fileRefs) add(ctx context.Context, job *chunkJob) error {
+	f.pending = append(f.pending, job)
+	select {
+	case f.w.p.chunks <- job:
+	default:
+		f.w.chunk(job)
+	}
+	if len(f.pending) < inFlight {
+		return nil
+	}
+	return f.take(ctx)
+}
+
+// chunk stores one chunk.
+func (w *worker) chunk(job *chunkJob) {
+	job.ref, _, job.err = w.lane.Put(job.data)
+	job.done <- struct{}{}
+}
+
+// take waits for the oldest chunk and takes its ref.
+func (f *fileRefs) take(ctx context.Context) error {
+	job := f.pending[0]
+	select {
+	case <-job.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	f.pending = f.pending[1:]
+	ref, err := job.ref, job.err
+	job.err = nil
+	chunkBuffers.Put(job)
+	if err != nil {
+		return err
+	}
+	f.ids = append(f.ids, ref.ID)
+	f.it.use(ref)
+	return f.list.Add(ref)
+}
+
+// drain waits for all chunks that are on their way, also after an error, so
+// that no buffer is given back while a worker still reads it.
+func (f *fileRefs) drain() error {
+	var first error
+	for len(f.pending) > 0 {
+		if err := f.take(context.Background()); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// finish enters the refs, or the lists that hold them, into the entry.
+func (f *fileRefs) finish(e *manifest.Entry) error {
+	depth, top, _, err := f.list.Finish()
+	if err != nil {
+		return err
+	}
+	e.ListDepth, e.Refs, e.ContentHash = depth, top, chunk.ID{}
+	if depth > 0 {
+		e.ContentHash = manifest.ContentHash(f.w.content, slices.Values(f.ids))
+		for _, id := range f.ids {
+			f.it.ids = state.AppendPrefix(f.it.ids, id)
+		}
+	}
+	return nil
+}

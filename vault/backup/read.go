@@ -1,0 +1,277 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"coffer/chunk"
+	"coffer/files"
+	"coffer/vault"
+	"coffer/vault/manifest"
+)
+
+// A worker reads new and changed entries. It owns a lane, buffers and hashers;
+// other workers help it with the chunks of a large file.
+type worker struct {
+	p        *pass
+	lane     *vault.Lane
+	splitter *chunk.Splitter
+	content  *chunk.Hasher // data key, for content hashes
+	links    *chunk.Hasher // segment key, for hard-link groups
+	buf      []byte        // of chunk.MaxSize
+}
+
+// maxReads is how often a file that changes while it is read is read before
+// it is stored as it was last found.
+const maxReads = 2
+
+// read fills in the entries of a batch that are not kept.
+func (w *worker) read(ctx context.Context, b *batch) error {
+	for i := range b.items {
+		it := &b.items[i]
+		if it.keep {
+			continue
+		}
+		if err := w.entry(ctx, b, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry reads one entry. The error is the run's; what cannot be read of the
+// entry is noted in it.
+func (w *worker) entry(ctx context.Context, b *batch, it *item) error {
+	path := string(b.bytes(it.path))
+	e := &manifest.Entry{Path: path, Stat: it.stat}
+	it.entry = e
+	if it.err != nil {
+		w.miss(e, it.err)
+		return nil
+	}
+	detail, errs := w.p.tree.Detail(path, it.stat)
+	e.Detail = detail
+	for _, err := range errs {
+		w.miss(e, err)
+	}
+	if err := manifest.StoreXattrs(e, w.p.putUse(it)); err != nil {
+		if !errors.Is(err, manifest.ErrTooLarge) {
+			return err
+		}
+		w.miss(e, fmt.Errorf("extended attributes: %w", err))
+		e.Xattrs = nil
+	}
+	if e.Type == files.Regular {
+		w.p.showCurrent(path)
+		if err := w.contents(ctx, it, e); err != nil {
+			return err
+		}
+	}
+	if it.stat.Nlink > 1 && e.Type != files.Dir {
+		e.Link = manifest.LinkGroup(w.links, b.bytes(it.mount), it.stat.Ino)
+	}
+	return nil
+}
+
+// miss notes on an entry what could not be read of it.
+func (w *worker) miss(e *manifest.Entry, err error) {
+	text := errorText(err)
+	if e.Err != "" {
+		text = e.Err + "; " + text
+	}
+	e.Err = text
+	w.p.missed(e.Path, err)
+}
+
+// errorText is err without the path, which stands beside it anyway.
+func errorText(err error) string {
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		return pe.Op + ": " + pe.Err.Error()
+	}
+	s := strings.ToValidUTF8(err.Error(), "?")
+	return s[:min(len(s), 500)]
+}
+
+// contents reads a regular file until it held still, and stores its chunks.
+func (w *worker) contents(ctx context.Context, it *item, e *manifest.Entry) error {
+	for try := 1; ; try++ {
+		began := time.Now()
+		still, err := w.once(ctx, it, e)
+		if err == nil && (still || try == maxReads) {
+			e.Changed = !still
+			it.racy = !still || racy(e.Stat, began)
+			if !still {
+				w.p.changed(e.Path)
+			}
+			return nil
+		}
+		if ce := (*contentError)(nil); errors.As(err, &ce) {
+			e.Refs, e.ListDepth, e.ContentHash, e.Holes, e.Size = nil, 0, chunk.ID{}, nil, 0
+			it.racy = true
+			w.miss(e, ce.err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if d, errs := w.p.tree.Detail(e.Path, e.Stat); len(errs) == 0 {
+			e.Holes = d.Holes
+		}
+	}
+}
+
+// contentError is an error of the file, not of the run.
+type contentError struct{ err error }
+
+func (e *contentError) Error() string { return e.err.Error() }
+
+// racy tells whether the file could change again without its times showing
+// it: it changed within the file system's granularity before it was read.
+func racy(st files.Stat, began time.Time) bool {
+	window := 50 * time.Millisecond
+	if st.Ctime.Nsec == 0 {
+		window = 2 * time.Second // a file system that counts whole seconds
+	}
+	return st.Ctime.Time().After(began.Add(-window))
+}
+
+// once reads the file from start to end and reports whether it held still.
+func (w *worker) once(ctx context.Context, it *item, e *manifest.Entry) (still bool, err error) {
+	f, err := w.p.tree.Open(e.Path, it.stat)
+	if err != nil {
+		return false, &contentError{err}
+	}
+	defer f.Close()
+	before, err := files.FStat(f)
+	if err != nil {
+		return false, &contentError{err}
+	}
+	e.Stat, it.stat = before, before
+	it.uses, it.ids = it.uses[:0], it.ids[:0]
+	size, err := w.store(ctx, it, e, f, before.Size)
+	if err != nil {
+		return false, err
+	}
+	e.Size = size
+	after, err := files.FStat(f)
+	if err != nil {
+		return false, &contentError{err}
+	}
+	return size == before.Size && after.Size == before.Size && after.Mtime == before.Mtime && after.Ctime == before.Ctime, nil
+}
+
+// store stores the content of f and returns the file's length as it was read.
+func (w *worker) store(ctx context.Context, it *item, e *manifest.Entry, f *os.File, size int64) (int64, error) {
+	if len(e.Holes) > 0 {
+		return w.sparse(ctx, it, e, f, size)
+	}
+	if size <= chunk.MinSize {
+		return w.small(it, e, f)
+	}
+	return w.large(ctx, it, e, f)
+}
+
+// small stores a file that is one chunk. It reads one byte more than a small
+// file has, to see one that grew.
+func (w *worker) small(it *item, e *manifest.Entry, f *os.File) (int64, error) {
+	n, err := readFull(f, w.buf[:chunk.MinSize+1])
+	if err != nil {
+		return 0, &contentError{err}
+	}
+	if n > chunk.MinSize {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return 0, &contentError{err}
+		}
+		return w.large(w.p.ctx, it, e, f)
+	}
+	e.Refs, e.ListDepth = e.Refs[:0], 0
+	w.p.count(int64(n))
+	if n == 0 {
+		return 0, nil
+	}
+	ref, _, err := w.lane.Put(w.buf[:n])
+	if err != nil {
+		return 0, err
+	}
+	e.Refs = append(e.Refs, ref)
+	it.use(ref)
+	return int64(n), nil
+}
+
+// readFull fills buf as far as the file goes.
+func readFull(f *os.File, buf []byte) (int, error) {
+	n := 0
+	for n < len(buf) {
+		k, err := f.Read(buf[n:])
+		n += k
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// sparse stores the data between the holes of a file. One that shrank loses
+// the holes that are no longer in it.
+func (w *worker) sparse(ctx context.Context, it *item, e *manifest.Entry, f *os.File, size int64) (int64, error) {
+	r := &extentReader{f: f}
+	for off, n := range files.DataExtents(size, e.Holes) {
+		r.extents = append(r.extents, [2]int64{off, n})
+	}
+	stored, err := w.large(ctx, it, e, r)
+	if err != nil {
+		return 0, err
+	}
+	var want int64
+	for _, x := range r.extents {
+		want += x[1]
+	}
+	if stored != want {
+		return 0, &contentError{fmt.Errorf("sparse file shrank while it was read: %w", io.ErrUnexpectedEOF)}
+	}
+	return size, nil
+}
+
+// extentReader reads the data extents of a sparse file one after another.
+type extentReader struct {
+	f       *os.File
+	extents [][2]int64
+	next    int
+	done    int64 // bytes of extents[next] that were read
+}
+
+func (r *extentReader) Read(p []byte) (int, error) {
+	for r.next < len(r.extents) {
+		x := r.extents[r.next]
+		if left := x[1] - r.done; left > 0 {
+			n, err := r.f.ReadAt(p[:min(int64(len(p)), left)], x[0]+r.done)
+			r.done += int64(n)
+			if n > 0 {
+				return n, nil
+			}
+			return 0, err
+		}
+		r.next, r.done = r.next+1, 0
+	}
+	return 0, io.EOF
+}
+
+// use notes the pack of a ref, once.
+func (it *item) use(ref chunk.Ref) {
+	id := packID{ref.Series, ref.Number}
+	for i := len(it.uses) - 1; i >= 0 && i >= len(it.uses)-8; i-- {
+		if it.uses[i] == id {
+			return
+		}
+	}
+	it.uses = append(it.uses, id)
+}

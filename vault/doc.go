@@ -1,0 +1,26 @@
+// Package vault gives the objects on a remote their meaning: it opens a vault,
+// lists its signed history, reads the chunks of a snapshot, and writes new
+// chunks, snapshots and devices into it.
+//
+// The waist is narrow. [Vault.Snapshots] says what exists, [Vault.Source]
+// reads one snapshot, [Vault.Begin] starts a [Run] whose [Lane.Put] stores
+// chunks and whose [Run.Commit] makes a snapshot of them. Everything that
+// backs up, restores or verifies stands on these.
+//
+// # Order of writes
+//
+// A run writes its packs, then rolls, ledger and body, then stages the commit,
+// then checks that everything the commit needs is there and will stay, and
+// publishes the commit last. Until then nothing of the run is visible; after
+// it everything is. No object is ever overwritten, and nothing takes a lock on
+// the remote. A crash anywhere leaves at most objects that no commit names,
+// which the next run finds and uses.
+//
+// # What is believed
+//
+// A commit counts if the device that signed it is in the trust that the root
+// key signed. Commits name bodies, ledgers and trust by hash, ledgers name
+// packs by hash, and each chunk has a keyed ID: so whatever a remote returns
+// is either what was written or is noticed. Local state only ever saves work;
+// it never decides what a snapshot holds.
+package vault

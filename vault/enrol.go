@@ -1,0 +1,349 @@
+package vault
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"coffer/chunk"
+	"coffer/chunk/seal"
+	"coffer/remote"
+	"coffer/vault/commit"
+	"coffer/vault/kit"
+	"coffer/vault/ledger"
+	"coffer/vault/manifest"
+	"coffer/vault/state"
+	"coffer/vault/trust"
+)
+
+// EnrolOptions say which device joins a vault.
+type EnrolOptions struct {
+	StateRoot string
+	Label     string
+	Remote    string         // as the user wrote it
+	Replace   trust.DeviceID // a device that lost its state, whose place this one takes
+	Safety    *Safety
+	// OnProject is told of each project whose newest snapshot is read back.
+	OnProject func(label string, chunks int)
+}
+
+// Enrolled tells what Enrol did.
+type Enrolled struct {
+	Device   trust.DeviceID
+	Projects []RecoveredProject // of the device that was replaced
+	Chunks   int                // known again, so not uploaded twice
+	KitStale bool               // the kit names an older trust; a new one should be written
+}
+
+// RecoveredProject is a project taken over from a replaced device.
+type RecoveredProject struct {
+	ID    trust.ProjectID
+	Label string
+	Roots []string
+}
+
+// Enrol adds this machine to the vault on store, with the recovery kit: it
+// makes keys of its own, signs a new trust with the root key, and writes local
+// state. With Replace it also ends the old device at the commit that is its
+// newest now, inherits its packs, and reads its newest snapshots back, so that
+// nothing is uploaded twice.
+func Enrol(ctx context.Context, store remote.Store, k *kit.Kit, o EnrolOptions) (*Vault, Enrolled, error) {
+	lent, err := Open(ctx, store, OpenOptions{Kit: k, Safety: o.Safety})
+	if err != nil {
+		return nil, Enrolled{}, err
+	}
+	next, dev, err := lent.trustWith(ctx, k, o)
+	if err != nil {
+		return nil, Enrolled{}, err
+	}
+	name, obj, sum, err := trust.Seal(next, trust.RootKey(k.Identity))
+	if err != nil {
+		return nil, Enrolled{}, fmt.Errorf("seal trust: %w", err)
+	}
+	dir, err := state.Create(filepath.Join(o.StateRoot, string(next.Vault)))
+	if err != nil {
+		return nil, Enrolled{}, err
+	}
+	dev.TrustN, dev.TrustSum = next.N, hex.EncodeToString(sum[:])
+	err = errors.Join(writePending(dir, pendingTrust{name, obj}), dir.CreateDevice(dev))
+	if err != nil {
+		return nil, Enrolled{}, err
+	}
+	v, err := Open(ctx, store, OpenOptions{State: dir, Kit: k, Safety: o.Safety})
+	if err != nil {
+		return nil, Enrolled{}, err
+	}
+	done := Enrolled{Device: v.Device(), KitStale: true}
+	if o.Replace != "" {
+		err = v.recover(ctx, o, &done)
+	}
+	return v, done, err
+}
+
+// trustWith returns the trust that follows the present one and names a new device.
+func (v *Vault) trustWith(ctx context.Context, k *kit.Kit, o EnrolOptions) (*trust.Trust, *state.Device, error) {
+	first, err := seal.ParseRecipients([]string{k.Identity.Recipient()})
+	if err != nil {
+		return nil, nil, err
+	}
+	dev, entry, err := newDevice(o.Label, !first.PostQuantum())
+	if err != nil {
+		return nil, nil, err
+	}
+	entry.Roles = []trust.Role{trust.Write, trust.Forget, trust.Maintain}
+	next := *v.trust
+	next.Devices = slices.Clone(v.trust.Devices)
+	next.N++
+	next.Time = time.Now().UTC().Format(time.RFC3339)
+	_, next.Prev, err = trust.ParseName(v.trustName)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Replace != "" {
+		if err := v.replace(ctx, &next, &entry, o.Replace); err != nil {
+			return nil, nil, err
+		}
+	}
+	next.Devices = append(next.Devices, entry)
+	if err := fillDevice(dev, &next, v.root, o.Remote); err != nil {
+		return nil, nil, err
+	}
+	for _, id := range entry.Inherits {
+		dev.Inherits = append(dev.Inherits, string(id))
+	}
+	return &next, dev, nil
+}
+
+// replace ends the old device at its newest commit and lets the new one inherit.
+func (v *Vault) replace(ctx context.Context, next *trust.Trust, entry *trust.Device, old trust.DeviceID) error {
+	i := slices.IndexFunc(next.Devices, func(d trust.Device) bool { return d.ID == old })
+	if i < 0 {
+		return fmt.Errorf("replace device %s: the trust names no such device", old)
+	}
+	d := &next.Devices[i]
+	recs, err := v.history(ctx, d)
+	if err != nil {
+		return err
+	}
+	entry.Inherits = append([]trust.DeviceID{old}, d.Inherits...)
+	if d.Until != nil {
+		return nil
+	}
+	d.Until = &trust.Until{}
+	if len(recs) > 0 {
+		last := recs[len(recs)-1].name
+		d.Until = &trust.Until{Seq: last.Seq, Hash: hex.EncodeToString(last.Sum[:])}
+	}
+	return nil
+}
+
+// recover takes over what the inherited devices stored: their packs, their
+// projects, and where each chunk of their newest snapshots is.
+func (v *Vault) recover(ctx context.Context, o EnrolOptions, done *Enrolled) error {
+	h := v.loadOwn()
+	me, _ := v.trust.Device(v.Device())
+	for _, id := range me.Inherits {
+		old, ok := v.trust.Device(id)
+		if !ok {
+			continue
+		}
+		recs, err := v.history(ctx, old)
+		if err != nil {
+			return err
+		}
+		if err := v.inherit(ctx, h, recs); err != nil {
+			return err
+		}
+	}
+	if err := v.saveOwn(h); err != nil {
+		return err
+	}
+	index, err := v.dir.OpenIndex(state.DayOf(time.Now()))
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	for id, p := range h.Projects {
+		if err := v.recoverProject(ctx, o, index, id, p, done); err != nil {
+			return err
+		}
+	}
+	return index.Sync()
+}
+
+// inherit notes the newest snapshot of each project and the open progress.
+func (v *Vault) inherit(ctx context.Context, h *ownHistory, recs []record) error {
+	ended := map[string]bool{}
+	seen := map[trust.ProjectID]bool{}
+	for _, r := range slices.Backward(recs) {
+		if r.name.Kind != commit.Snapshot && r.name.Kind != commit.Progress {
+			continue
+		}
+		if err := v.load(ctx, &r); err != nil {
+			if isDamage(err) {
+				v.notice(r.name.String(), err, "that snapshot")
+				continue
+			}
+			return err
+		}
+		for _, e := range r.c.Ends {
+			ended[e] = true
+		}
+		if r.name.Kind == commit.Progress {
+			if !ended[r.name.Base()] {
+				h.Progress = append(h.Progress, openProgress{r.c.Project, r.name.Base(), r.c.Ledger, r.name.Time})
+			}
+			continue
+		}
+		if old, ok := h.Projects[r.c.Project]; !seen[r.c.Project] && (!ok || r.name.Time.After(old.Time)) {
+			h.Projects[r.c.Project] = newest{Commit: r.name.String(), Body: r.c.Body, Ledger: r.c.Ledger, Time: r.name.Time}
+		}
+		seen[r.c.Project] = true
+	}
+	return nil
+}
+
+// recoverProject reads a snapshot's manifest back into the chunk index and the
+// pack tables.
+func (v *Vault) recoverProject(ctx context.Context, o EnrolOptions, index *state.Index, id trust.ProjectID, p newest, done *Enrolled) error {
+	name, err := commit.ParseName(p.Commit)
+	if err != nil {
+		return err
+	}
+	src, err := v.Source(ctx, &Snapshot{Name: name})
+	if err != nil {
+		return err
+	}
+	if err := v.inheritSeries(ctx, src); err != nil {
+		return err
+	}
+	chunks := 0
+	for _, root := range src.body.Roots {
+		n, err := recoverRoot(ctx, src, index, root.Root)
+		if err != nil {
+			return err
+		}
+		chunks += n
+	}
+	rec := RecoveredProject{ID: id, Label: src.body.Label}
+	for _, root := range src.body.Roots {
+		rec.Roots = append(rec.Roots, root.Path)
+	}
+	if err := v.dir.BindProject(ProjectKey(src.body.Label, rec.Roots), string(id)); err != nil {
+		return err
+	}
+	done.Projects = append(done.Projects, rec)
+	done.Chunks += chunks
+	if o.OnProject != nil {
+		o.OnProject(src.body.Label, chunks)
+	}
+	return nil
+}
+
+// inheritSeries makes the snapshot's series usable for deduplication.
+func (v *Vault) inheritSeries(ctx context.Context, src *Source) error {
+	kinds, tops := map[chunk.Series]chunk.Kind{}, map[chunk.Series]uint32{}
+	for p, err := range src.ledger.Packs(func(roll string) ([]byte, error) { return v.fetchCached(ctx, roll, ledger.MaxRoll) }) {
+		if err != nil {
+			return err
+		}
+		table, err := v.dir.Packs(p.Series)
+		if err != nil {
+			return err
+		}
+		if _, ok := table.Get(p.Number); !ok {
+			if err := table.Set(p.Number, state.Pack{Sum: p.Sum, Size: p.Size}); err != nil {
+				return err
+			}
+		}
+		kinds[p.Series] = chunk.Data
+		tops[p.Series] = max(tops[p.Series], p.Number)
+	}
+	dev, err := v.dir.UpdateDevice(func(d *state.Device) error {
+		for series := range kinds {
+			if slices.ContainsFunc(d.Series, func(s state.Series) bool { return s.Name == series.String() }) {
+				continue
+			}
+			d.Series = append(d.Series, state.Series{
+				Name: series.String(), Kind: string(kinds[series]), Recipients: d.RecipientsHash, Next: tops[series] + 1, Closed: true,
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	v.dev = dev
+	return nil
+}
+
+// recoverRoot enters every ref of one tree into the index, in batches grouped
+// by pack.
+func recoverRoot(ctx context.Context, src *Source, index *state.Index, root manifest.Root) (int, error) {
+	var refs []chunk.Ref
+	n := 0
+	for use, err := range manifest.Closure(ctx, root, src.Segment) {
+		if err != nil {
+			return n, err
+		}
+		refs = append(refs, use.Ref)
+		if len(refs) == 1<<14 {
+			if err := addByPack(index, refs); err != nil {
+				return n, err
+			}
+			n += len(refs)
+			refs = refs[:0]
+		}
+	}
+	return n + len(refs), addByPack(index, refs)
+}
+
+// addByPack enters refs pack by pack.
+func addByPack(index *state.Index, refs []chunk.Ref) error {
+	slices.SortFunc(refs, func(a, b chunk.Ref) int {
+		return cmp.Or(bytes.Compare(a.Series[:], b.Series[:]), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Offset, b.Offset))
+	})
+	for len(refs) > 0 {
+		n := 1
+		for n < len(refs) && refs[n].Series == refs[0].Series && refs[n].Number == refs[0].Number {
+			n++
+		}
+		if err := index.Add(refs[0].Series, refs[0].Number, slices.Compact(refs[:n])); err != nil {
+			return err
+		}
+		refs = refs[n:]
+	}
+	return nil
+}
+
+// KitFor returns the kit as it should be written now: same identity, newest trust.
+func (v *Vault) KitFor(id *seal.Identity, remoteText string) (*kit.Kit, error) {
+	n, sum, err := trust.ParseName(v.trustName)
+	if err != nil {
+		return nil, err
+	}
+	return &kit.Kit{
+		Identity: id, Remote: remoteText, Vault: v.trust.Vault,
+		Root:   trust.RootKey(id).Public().(ed25519.PublicKey),
+		TrustN: n, TrustSum: sum, Created: time.Now(),
+	}, nil
+}
+
+// ProjectKey is how a device knows a project: by its name in the config, or,
+// for folders that were named on the command line, by those folders. Their
+// label is the folders' too, so a label that is a path tells which it is.
+func ProjectKey(label string, roots []string) string {
+	if !filepath.IsAbs(label) {
+		return label
+	}
+	sorted := slices.Sorted(slices.Values(roots))
+	return strings.Join(sorted, "\n")
+}

@@ -1,0 +1,224 @@
+package vault
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"coffer/vault/commit"
+	"coffer/vault/trust"
+)
+
+// A record is a commit that is known to exist: signed itself, or named by the
+// chain of a commit that is.
+type record struct {
+	name commit.Name
+	c    *commit.Commit // nil until it was fetched
+}
+
+// history returns the valid commits of one device in order of seq. Names that
+// nothing signed vouches for are noticed and left out. It fetches one commit
+// per folder of 1,024, and each commit only where a device forked.
+func (v *Vault) history(ctx context.Context, dev *trust.Device) ([]record, error) {
+	names, err := v.listCommits(ctx, string(dev.ID), "")
+	if err != nil {
+		return nil, err
+	}
+	var out []record
+	for end := len(names); end > 0; {
+		start := end - 1
+		for start > 0 && commit.FolderOf(names[start-1].Seq) == commit.FolderOf(names[end-1].Seq) {
+			start--
+		}
+		recs, err := v.folder(ctx, dev, names[start:end])
+		if err != nil {
+			return nil, err
+		}
+		out = append(recs, out...)
+		end = start
+	}
+	v.checkGaps(dev, out)
+	return v.untilRevoked(ctx, dev, out)
+}
+
+// listCommits lists the names of a device's commits after a name, in order.
+func (v *Vault) listCommits(ctx context.Context, device, after string) ([]commit.Name, error) {
+	var names []commit.Name
+	for info, err := range v.store.List(ctx, "commits/"+device+"/", after) {
+		if err != nil {
+			return nil, fmt.Errorf("list commits of device %s: %w", device, err)
+		}
+		n, err := commit.ParseName(info.Name)
+		if err != nil {
+			v.notice(info.Name, err, "nothing: it is not one of ours")
+			continue
+		}
+		names = append(names, n)
+	}
+	slices.SortStableFunc(names, func(a, b commit.Name) int { return strings.Compare(a.String(), b.String()) })
+	return names, nil
+}
+
+// folder authenticates the names of one folder: by its head where the history
+// is a line, else one by one.
+func (v *Vault) folder(ctx context.Context, dev *trust.Device, names []commit.Name) ([]record, error) {
+	last := names[len(names)-1]
+	head, err := v.commit(ctx, dev, last)
+	if err == nil && commit.VerifyListing(head, names) == nil {
+		recs := make([]record, len(names))
+		for i, n := range names {
+			recs[i] = record{name: n}
+		}
+		recs[len(recs)-1].c = head
+		return recs, nil
+	}
+	if err != nil && !isDamage(err) {
+		return nil, err
+	}
+	return v.fetchEach(ctx, dev, names)
+}
+
+// fetchEach believes only what it has read and verified.
+func (v *Vault) fetchEach(ctx context.Context, dev *trust.Device, names []commit.Name) ([]record, error) {
+	commits := make([]*commit.Commit, len(names))
+	err := parallel(ctx, 8, len(names), func(ctx context.Context, i int) error {
+		c, err := v.commit(ctx, dev, names[i])
+		if isDamage(err) {
+			v.notice(names[i].String(), err, "if it was a snapshot, that snapshot; deletion stops until it is healed or dismissed")
+			return nil
+		}
+		commits[i] = c
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var recs []record
+	for i, c := range commits {
+		if c != nil {
+			recs = append(recs, record{names[i], c})
+		}
+	}
+	return recs, nil
+}
+
+// commit fetches and verifies one commit of a device. Own and once verified
+// ones come from the local cache, which the hash in the name guards.
+func (v *Vault) commit(ctx context.Context, dev *trust.Device, name commit.Name) (*commit.Commit, error) {
+	pub, err := trust.ParsePublic(dev.Sign)
+	if err != nil {
+		return nil, fmt.Errorf("trust: device %s: %w", dev.ID, err)
+	}
+	if b, ok := v.cached(cacheName(name.String())); ok {
+		if c, err := commit.Open(name, b, pub); err == nil && c.Vault == v.trust.Vault {
+			return c, nil
+		}
+	}
+	b, err := v.fetch(ctx, name.String(), maxCommit)
+	if err != nil {
+		return nil, err
+	}
+	c, err := commit.Open(name, b, pub)
+	if err != nil {
+		return nil, damaged("%s: %w", name, err)
+	}
+	if c.Vault != v.trust.Vault {
+		return nil, damaged("%s: it is a commit of another vault, %s", name, c.Vault)
+	}
+	v.cache(cacheName(name.String()), b)
+	return c, nil
+}
+
+// load fills in the commit of a record.
+func (v *Vault) load(ctx context.Context, r *record) error {
+	if r.c != nil {
+		return nil
+	}
+	dev, ok := v.trust.Device(r.name.Device)
+	if !ok {
+		return damaged("%s: its device is not in the trust", r.name)
+	}
+	c, err := v.commit(ctx, dev, r.name)
+	r.c = c
+	return err
+}
+
+// checkGaps notices numbers that are missing between the first and last
+// commit: someone took a commit away.
+func (v *Vault) checkGaps(dev *trust.Device, recs []record) {
+	next := uint64(1)
+	for _, r := range recs {
+		if r.name.Seq > next {
+			v.notice(commit.Folder(dev.ID, next), damaged("commits %d to %d of device %s (%s) are missing", next, r.name.Seq-1, dev.ID, dev.Label),
+				"the snapshots they made cannot be found; all others are unharmed")
+		}
+		next = max(next, r.name.Seq+1)
+	}
+}
+
+// untilRevoked leaves out what a revoked device signed after its end: only the
+// commit its trust names and that commit's ancestors count.
+func (v *Vault) untilRevoked(ctx context.Context, dev *trust.Device, recs []record) ([]record, error) {
+	if dev.Until == nil {
+		return recs, nil
+	}
+	byBase := map[string]*record{}
+	var queue []string
+	for i := range recs {
+		r := &recs[i]
+		byBase[r.name.Base()] = r
+		if r.name.Seq == dev.Until.Seq && hex.EncodeToString(r.name.Sum[:]) == dev.Until.Hash {
+			queue = append(queue, r.name.Base())
+		}
+	}
+	valid := map[string]bool{}
+	for len(queue) > 0 {
+		base := queue[0]
+		queue = queue[1:]
+		r := byBase[base]
+		if r == nil || valid[base] {
+			continue
+		}
+		valid[base] = true
+		prev, err := v.prevOf(ctx, r, recs)
+		if err != nil && !isDamage(err) {
+			return nil, err
+		}
+		queue = append(queue, prev...)
+	}
+	kept := recs[:0:0]
+	for _, r := range recs {
+		if valid[r.name.Base()] {
+			kept = append(kept, r)
+			continue
+		}
+		v.notice(r.name.String(), errors.New("signed by a device after it was revoked"), "nothing: it is left out")
+	}
+	return kept, nil
+}
+
+// prevOf names the parents of r: by the listing where it is a line, else by
+// what r itself says.
+func (v *Vault) prevOf(ctx context.Context, r *record, recs []record) ([]string, error) {
+	if r.c == nil {
+		var before []string
+		for _, o := range recs {
+			if o.name.Seq == r.name.Seq-1 {
+				before = append(before, o.name.Base())
+			}
+		}
+		if len(before) == 1 && commit.FolderOf(r.name.Seq-1) == commit.FolderOf(r.name.Seq) {
+			return before, nil
+		}
+	}
+	if err := v.load(ctx, r); err != nil {
+		return nil, err
+	}
+	return r.c.Prev, nil
+}
+
+// isDamage tells wrong or missing bytes from a remote that cannot be reached.
+func isDamage(err error) bool { return errors.Is(err, ErrDamaged) }

@@ -1,0 +1,182 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"coffer/chunk"
+	"coffer/chunk/pack"
+	"coffer/remote"
+	"coffer/vault/ledger"
+)
+
+// A Lane fills one pack after another with chunks of one kind. Each goroutine
+// that stores chunks has a lane of its own, so that none waits for another and
+// the chunks of a project are spread over several open packs.
+type Lane struct {
+	run     *Run
+	kind    chunk.Kind
+	hasher  *chunk.Hasher
+	builder *pack.Builder
+	series  chunk.Series
+	number  uint32 // of the open pack
+	isOpen  bool   // a pack is open and has its number
+	refs    []chunk.Ref
+}
+
+// Lane returns a new lane for chunks of a kind, for use by one goroutine.
+func (r *Run) Lane(kind chunk.Kind) *Lane {
+	return &Lane{run: r, kind: kind, hasher: r.v.Hasher(kind), series: r.series[kind].series}
+}
+
+// Put stores a chunk unless a pack that can be relied on holds it already, and
+// returns where it is. The ref is final at once; the bytes are safe only after
+// Commit. data may be reused when Put returns. It fails with the first error
+// of the run's uploads, and when the context of Begin ends.
+func (l *Lane) Put(data []byte) (ref chunk.Ref, isNew bool, err error) {
+	if err := context.Cause(l.run.ctx); err != nil {
+		return ref, false, err
+	}
+	if err := l.open(); err != nil {
+		return ref, false, err
+	}
+	id := l.hasher.ID(data)
+	ref, isNew, err = l.run.index.Claim(id, l.run.known.has, func() (chunk.Ref, error) {
+		off := l.builder.Add(l.kind, id, data)
+		return chunk.Ref{ID: id, Series: l.series, Number: l.number, Offset: off, Len: int64(len(data))}, nil
+	})
+	if err != nil || !isNew {
+		return ref, false, err
+	}
+	l.refs = append(l.refs, ref)
+	l.run.Stats.Chunks.Add(1)
+	l.run.Stats.Plain.Add(int64(len(data)))
+	if l.builder.Full() {
+		return ref, true, l.Flush()
+	}
+	return ref, true, nil
+}
+
+// open makes sure that a pack with a number of its own is open.
+func (l *Lane) open() error {
+	if l.isOpen {
+		return nil
+	}
+	n, err := l.run.reserve(l.kind)
+	if err != nil {
+		return err
+	}
+	l.number, l.isOpen = n, true
+	if l.builder == nil {
+		l.builder = l.run.builder(l.kind)
+	}
+	return nil
+}
+
+// Flush closes the open pack and hands it to the uploads. It blocks while as
+// many packs as may be are being sealed.
+func (l *Lane) Flush() error {
+	if l.builder == nil || l.builder.Empty() {
+		return nil
+	}
+	job := &packJob{kind: l.kind, series: l.series, number: l.number, builder: l.builder, refs: l.refs}
+	l.builder, l.refs, l.isOpen = nil, nil, false
+	return l.run.send(job)
+}
+
+// builder takes an idle builder or makes one.
+func (r *Run) builder(kind chunk.Kind) *pack.Builder {
+	if kind == chunk.Data {
+		if b, ok := r.builders.Get().(*pack.Builder); ok {
+			return b
+		}
+		return pack.NewBuilder(pack.TargetData, r.o.Level)
+	}
+	return pack.NewBuilder(pack.TargetSegment, r.o.Level)
+}
+
+// packJob is a closed pack on its way to the remote.
+type packJob struct {
+	kind    chunk.Kind
+	series  chunk.Series
+	number  uint32
+	builder *pack.Builder
+	refs    []chunk.Ref
+}
+
+// send seals, checks and uploads a pack beside the lanes. The first failure
+// cancels the run.
+func (r *Run) send(j *packJob) error {
+	select {
+	case r.sealing <- struct{}{}:
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+	r.work.Go(func() {
+		if err := r.sealAndPut(j); err != nil {
+			r.index.Forget(j.series, j.number)
+			r.cancel(err)
+		}
+	})
+	return nil
+}
+
+// sealAndPut turns the builder's chunks into an object, opens that object
+// again in memory and re-hashes every chunk in it, and uploads it.
+func (r *Run) sealAndPut(j *packJob) error {
+	out := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(out)
+	out.Reset()
+	sealed, err := r.seal(j, out)
+	<-r.sealing
+	if err != nil {
+		return err
+	}
+	p := ledger.Pack{Series: j.series, Number: j.number, Sum: sealed.Sum, Size: int64(len(sealed.Object))}
+	select {
+	case r.sending <- struct{}{}:
+		defer func() { <-r.sending }()
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+	r.Stats.Flying.Add(p.Size)
+	defer r.Stats.Flying.Add(-p.Size)
+	if err := r.v.store.Put(r.ctx, remote.Object{Name: p.Name(), Data: sealed.Object, Sum: sealed.Sum}); err != nil {
+		return fmt.Errorf("store pack %s: %w", p.Name(), err)
+	}
+	return r.acknowledged(p, sealed, j.refs)
+}
+
+// seal makes the object and proves in memory that it gives every chunk back.
+func (r *Run) seal(j *packJob, out *bytes.Buffer) (pack.Sealed, error) {
+	sealed, err := j.builder.Seal(r.recipients, out)
+	if err != nil {
+		return sealed, fmt.Errorf("seal pack %s/%010d: %w", j.series, j.number, err)
+	}
+	if j.kind == chunk.Data {
+		r.builders.Put(j.builder)
+	}
+	if err := r.checker.Check(sealed); err != nil {
+		return sealed, fmt.Errorf("pack %s/%010d does not open to what was put in; memory may be failing; nothing of it was stored: %w", j.series, j.number, err)
+	}
+	return sealed, nil
+}
+
+// acknowledged notes durably that the remote has the pack, so that a run that
+// is killed now need not send it again.
+func (r *Run) acknowledged(p ledger.Pack, s pack.Sealed, refs []chunk.Ref) error {
+	if err := r.known.note(p, r.now()); err != nil {
+		return err
+	}
+	if err := r.index.Acked(p.Series, p.Number, refs); err != nil {
+		return err
+	}
+	r.Stats.Packs.Add(1)
+	r.Stats.Uploaded.Add(p.Size)
+	r.mu.Lock()
+	r.last = &sentPack{p, s.Key, len(refs)}
+	r.acked = append(r.acked, packNumber{p.Series, p.Number})
+	r.mu.Unlock()
+	return nil
+}

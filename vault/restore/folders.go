@@ -1,0 +1,221 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"coffer/files"
+	"coffer/vault/manifest"
+)
+
+// A folder is one that the walk is in, or left since the window began.
+type folder struct {
+	entry   *manifest.Entry // nil if the part of the manifest that says it is damaged
+	src     string          // in the root
+	at      string          // in the target
+	through bool            // not to be restored itself, it only leads to what is
+	wanted  bool            // Include, if there is one, matches it or a folder above
+	made    bool            // it exists, as a folder; else it is made when something needs it
+	fresh   bool            // it did not exist: nothing can be in the way in it
+	keep    bool            // its own metadata stays as it is
+
+	// What was in it, of which the walk has not come by yet; ascending. What it
+	// passes by is not in the snapshot, unless it lies in a gap.
+	// Of a folder that is only passed through they are not known.
+	names  []string
+	extra  []string
+	listed bool // the name passed last was there
+	gap    bool // the manifest is damaged between here and the next name
+	folded bool // the file system finds names that it does not list
+}
+
+// pass moves on to the name of an entry.
+func (f *folder) pass(name string) {
+	for len(f.names) > 0 && f.names[0] < name {
+		f.drop()
+	}
+	f.listed = len(f.names) > 0 && f.names[0] == name
+	if f.listed {
+		f.names = f.names[1:]
+	}
+	f.gap = false
+}
+
+// end moves on behind the last name.
+func (f *folder) end() {
+	for len(f.names) > 0 {
+		f.drop()
+	}
+}
+
+func (f *folder) drop() {
+	if !f.gap || files.IsTemp(f.names[0]) {
+		f.extra = append(f.extra, f.names[0])
+	}
+	f.names = f.names[1:]
+}
+
+// top returns the folder the walk is in, or nil at the very top.
+func (p *planner) top() *folder {
+	if len(p.stack) == 0 {
+		return nil
+	}
+	return p.stack[len(p.stack)-1]
+}
+
+// leave closes the folders that do not hold src. Their turn comes at the end
+// of the window, when all that goes into them is written.
+func (p *planner) leave(src string) {
+	for f := p.top(); f != nil; f = p.top() {
+		if rest, in := within(src, f.src); in && rest != "" {
+			return
+		}
+		p.pop()
+	}
+}
+
+func (p *planner) pop() {
+	f := p.top()
+	f.end()
+	p.stack = p.stack[:len(p.stack)-1]
+	p.win.closed = append(p.win.closed, f)
+	p.win.entries++
+}
+
+// push enters a folder that the snapshot has at src.
+func (p *planner) push(f *folder) {
+	f.at = p.place(f.src)
+	if up := p.top(); up != nil {
+		f.wanted = f.wanted || up.wanted
+	}
+	p.stack = append(p.stack, f)
+}
+
+// bridge enters the folders above src that the manifest did not give, because
+// of damage.
+func (p *planner) bridge(src string) {
+	top := p.sel.path
+	if up := p.top(); up != nil {
+		top = up.src
+	} else if src != top {
+		p.push(&folder{src: top, gap: true, wanted: p.sift.all()})
+	}
+	rest, _ := within(parent(src), top)
+	for _, name := range strings.Split(rest, "/") {
+		if name != "" {
+			top = join(top, name)
+			p.push(&folder{src: top, gap: true})
+		}
+	}
+}
+
+// lead enters the folders above a selection inside a root that goes back in
+// place: they may be gone.
+func (p *planner) lead(ctx context.Context) error {
+	for src := ""; p.o.InPlace && src != p.sel.path; {
+		e, err := manifest.Lookup(ctx, p.sel.root.tree, src, p.src.Segment)
+		if err != nil && !isDamage(err) {
+			return err
+		}
+		p.push(&folder{entry: e, src: src, through: true})
+		rest, _ := within(p.sel.path, src)
+		name, _, _ := strings.Cut(rest, "/")
+		src = join(src, name)
+	}
+	return nil
+}
+
+// need makes the folders the walk is in, as far as that was put off. If one
+// cannot be made, what lies below it is barred.
+func (p *planner) need() bool {
+	var up *folder
+	for _, f := range p.stack {
+		if !f.made {
+			if ev := p.makeFolder(f, up); ev != nil {
+				p.bar(f.src, *ev)
+				p.tell(ev.Action, f.at, files.Stat{Type: files.Dir}, ev.Err)
+				return false
+			}
+		}
+		up = f
+	}
+	return true
+}
+
+// makeFolder makes one folder in up, or takes the one that is there. If
+// neither can be, it returns what to tell of it and of all that it holds.
+func (p *planner) makeFolder(f, up *folder) *Event {
+	fail := func(err error) *Event { return &Event{Action: refusal(err), Err: err} }
+	st, err := p.lstat(f.at, up)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fail(err)
+	case err != nil || f.at == "" && p.to.made:
+		f.fresh = true
+	case st.Type != files.Dir:
+		if p.o.Overwrite == Never || p.o.Overwrite == IfNewer && f.entry != nil && !newer(f.entry.Mtime, st.Mtime) {
+			return &Event{Action: Kept, Err: fmt.Errorf("a folder cannot replace it: %w", files.ErrInTheWay)}
+		}
+		f.fresh = true
+	default:
+		f.keep = f.entry == nil || p.o.Overwrite == Never || p.o.Overwrite == IfNewer && !newer(f.entry.Mtime, st.Mtime)
+	}
+	if p.to.w != nil {
+		if err := p.to.w.Mkdir(f.at); err != nil {
+			return fail(err)
+		}
+	}
+	f.made = true
+	if f.fresh || f.through {
+		return nil // nothing in it, or nothing that we may judge
+	}
+	if f.names, err = p.to.disk.ReadDir(f.at); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// closeFolder removes what the snapshot does not have, and gives the folder
+// its metadata.
+func (p *planner) closeFolder(ctx context.Context, f *folder) error {
+	if !f.made {
+		return nil
+	}
+	foreign, err := p.clear(ctx, f)
+	if err != nil {
+		return err
+	}
+	dir := files.Stat{Type: files.Dir}
+	switch {
+	case f.through && !f.fresh:
+		return nil
+	case f.keep:
+		p.tell(Kept, f.at, dir, nil)
+		return nil
+	case f.at == "" && foreign && !p.o.InPlace:
+		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("the target folder holds other things too: its own owner, mode and times stay as they are")})
+	case f.entry == nil:
+		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("what the snapshot says of it is damaged")})
+	case p.to.w != nil:
+		losses, err := p.to.w.FinishDir(f.at, f.entry.Stat, f.entry.Detail)
+		if err != nil {
+			p.tell(refusal(err), f.at, dir, err)
+			return nil
+		}
+		p.rec.lost(p.shown(f.at), losses...)
+	}
+	p.tell(Restored, f.at, dir, nil)
+	return nil
+}
+
+// shown is a path in the target as it is told.
+func (p *planner) shown(at string) string {
+	if p.o.InPlace {
+		return path.Join(p.to.dir, at)
+	}
+	return path.Join(".", at)
+}

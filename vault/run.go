@@ -1,0 +1,197 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"coffer/chunk"
+	"coffer/chunk/pack"
+	"coffer/chunk/seal"
+	"coffer/vault/ledger"
+	"coffer/vault/state"
+	"coffer/vault/trust"
+)
+
+// RunOptions say what a run is for.
+type RunOptions struct {
+	Project trust.ProjectID
+	Level   pack.Level
+	Uploads int // packs on their way at a time; 0 means 3
+	// OnWarning is told what does not stop the run, such as a device's fork.
+	OnWarning func(error)
+}
+
+// Stats count what a run has stored. All fields may be read at any time.
+type Stats struct {
+	Chunks   atomic.Int64 // new chunks
+	Plain    atomic.Int64 // their bytes
+	Packs    atomic.Int64 // packs acknowledged
+	Uploaded atomic.Int64 // bytes of objects acknowledged
+	Flying   atomic.Int64 // bytes of objects on their way
+}
+
+// A Run writes. It holds the vault's local lock from Begin to Close. Lanes may
+// be used concurrently, each by one goroutine.
+type Run struct {
+	v       *Vault
+	o       RunOptions
+	lock    *state.Lock
+	started time.Time // by the remote's clock
+	skew    time.Duration
+
+	recipients seal.Recipients
+	own        *ownHistory
+	known      *known
+	index      *state.Index
+	series     map[chunk.Kind]*numbers
+
+	ctx    context.Context // of the uploads: cancelled by the first failure
+	cancel context.CancelCauseFunc
+
+	sealing  chan struct{} // one token: packs are sealed and checked one at a time
+	checker  *pack.Checker // of who holds the token
+	sending  chan struct{} // tokens: packs on their way at a time
+	builders sync.Pool     // of *pack.Builder, by use
+	work     sync.WaitGroup
+
+	Stats Stats
+
+	mu       sync.Mutex
+	last     *sentPack    // guarded by mu: kept to be fetched and opened before the commit
+	acked    []packNumber // guarded by mu: what this run stored
+	progress time.Time    // guarded by mu: when progress was last committed
+
+	commitMu sync.Mutex // one commit at a time
+	ended    bool
+}
+
+type packNumber struct {
+	Series chunk.Series
+	Number uint32
+}
+
+// sentPack is what is kept of the newest pack: enough to open it again.
+type sentPack struct {
+	pack    ledger.Pack
+	key     seal.FileKey
+	entries int
+}
+
+// Begin starts a run: it takes the local lock, reads the newest trust, adopts
+// what this device committed elsewhere, and learns which packs can be relied
+// on. It reads only what is new since the last run. Errors: state.ErrLocked,
+// ErrRevoked, ErrRollback, and what the store says.
+func (v *Vault) Begin(ctx context.Context, o RunOptions) (*Run, error) {
+	if v.dev == nil {
+		return nil, fmt.Errorf("%w: it has no keys of its own here; see coffer enrol", ErrRevoked)
+	}
+	lock, err := v.dir.TryLockRun("backup")
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{v: v, o: o, lock: lock, series: map[chunk.Kind]*numbers{}}
+	if err := r.begin(ctx); err != nil {
+		r.release()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Run) begin(ctx context.Context) error {
+	v := r.v
+	now, err := v.store.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("ask %s for its time: %w", v.store.Location(), err)
+	}
+	r.started, r.skew, r.progress = now, time.Until(now), now
+	if err := v.refreshTrust(ctx, nil); err != nil {
+		return err
+	}
+	if !v.trust.Allows(v.Device(), trust.Write) {
+		return ErrRevoked
+	}
+	if r.recipients, err = seal.ParseRecipients(v.trust.Recipients); err != nil {
+		return fmt.Errorf("trust %d: recipients: %w", v.trust.N, err)
+	}
+	if r.own, err = v.adopt(ctx, r.warn); err != nil {
+		return err
+	}
+	if err := r.openSeries(); err != nil {
+		return err
+	}
+	if r.index, err = v.dir.OpenIndex(state.DayOf(now)); err != nil {
+		return err
+	}
+	if r.known, err = v.learn(ctx, r.own, now); err != nil {
+		return err
+	}
+	r.startWorkers(ctx)
+	return nil
+}
+
+func (r *Run) startWorkers(ctx context.Context) {
+	if r.o.Uploads == 0 {
+		r.o.Uploads = 3
+	}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	r.sealing = make(chan struct{}, 1)
+	r.checker = pack.NewChecker(r.v.Hasher)
+	r.sending = make(chan struct{}, r.o.Uploads)
+}
+
+// Vault returns the vault the run writes to.
+func (r *Run) Vault() *Vault { return r.v }
+
+// Context ends with the first failure of an upload, and with the context of
+// Begin. context.Cause tells why.
+func (r *Run) Context() context.Context { return r.ctx }
+
+// Known tells whether a pack can be relied on. It is safe for concurrent use.
+func (r *Run) Known(series chunk.Series, number uint32) bool { return r.known.has(series, number) }
+
+// now is the remote's clock, without asking it again.
+func (r *Run) now() time.Time { return time.Now().Add(r.skew) }
+
+func (r *Run) warn(err error) {
+	if r.o.OnWarning != nil {
+		r.o.OnWarning(err)
+	}
+}
+
+// Close ends the run, committed or not. What was acknowledged stays noted, and
+// the next run uses it.
+func (r *Run) Close() error {
+	if r.cancel != nil {
+		r.cancel(context.Canceled)
+		r.work.Wait()
+	}
+	return r.release()
+}
+
+func (r *Run) release() error {
+	if r.ended {
+		return nil
+	}
+	r.ended = true
+	var err error
+	if r.index != nil {
+		err = r.index.Close()
+	}
+	if r.cancel != nil {
+		err = errors.Join(err, r.giveBack())
+	}
+	if r.known != nil {
+		err = errors.Join(err, r.known.close())
+	}
+	if e := r.lock.Unlock(); err == nil {
+		err = e
+	}
+	return err
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

@@ -1,0 +1,49 @@
+package vault
+
+import "time"
+
+// Safety holds every age and duration on which "nothing committed is ever
+// lost" rests. They belong together: changing one alone can break the argument
+// of docs/security.md, "Deleting without locks".
+type Safety struct {
+	// AckTrust: how long an object counts as stored because the remote
+	// acknowledged it to this device, while no live commit names it. Less than
+	// CondemnAge, by a day for clocks and long runs.
+	AckTrust time.Duration
+	// CondemnAge: objects younger than this, by the remote's clock, are never
+	// condemned by a prune.
+	CondemnAge time.Duration
+	// CommitLife: how long a staged commit can be published. The store itself
+	// refuses it afterwards.
+	CommitLife time.Duration
+	// ProgressEvery: a run that is still uploading after this commits progress.
+	ProgressEvery time.Duration
+	// ProgressLife: how long a progress commit keeps its packs from a prune.
+	ProgressLife time.Duration
+	// ForgetDelay: a forget takes effect this long after its remote time, and
+	// can be withdrawn until then.
+	ForgetDelay time.Duration
+}
+
+// DefaultSafety is what Coffer runs with.
+var DefaultSafety = Safety{
+	AckTrust:      6 * 24 * time.Hour,
+	CondemnAge:    7 * 24 * time.Hour,
+	CommitLife:    10 * time.Minute,
+	ProgressEvery: 12 * time.Hour,
+	ProgressLife:  30 * 24 * time.Hour,
+	ForgetDelay:   7 * 24 * time.Hour,
+}
+
+// Bounds on what is fetched, in bytes: nothing larger is ours.
+const (
+	maxCommit    = 64 << 10
+	maxTrust     = 1 << 20
+	maxBodyPlain = 16 << 20
+	maxLedger    = 64 << 20
+	maxPack      = 64 << 20
+	maxCondemned = 64 << 20
+)
+
+// MaxBody bounds a snapshot's body as it is stored, in bytes.
+const MaxBody = 20 << 20

@@ -1,0 +1,345 @@
+package vault
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"coffer/chunk"
+	"coffer/chunk/pack"
+	"coffer/chunk/seal"
+	"coffer/remote"
+	"coffer/vault/ledger"
+	"coffer/vault/manifest"
+)
+
+// A Source reads the chunks of one snapshot. It knows the snapshot's packs by
+// full name, from the ledger that the signed commit names, and it verifies
+// every byte twice: the pack against its name, the chunk against its ID. All
+// methods are safe for concurrent use.
+type Source struct {
+	v      *Vault
+	snap   *Snapshot
+	ledger *ledger.Ledger
+	body   *manifest.Body
+
+	packs    sync.Pool // of *packBuffer
+	segments segmentCache
+
+	mu    sync.Mutex
+	rolls map[string][]ledger.Pack // guarded by mu
+	moves *moveTable               // guarded by mu; nil until a pack was bad
+}
+
+// packBuffer is what one fetch of a pack needs; reused.
+type packBuffer struct {
+	object []byte
+	reader pack.Reader // reused
+}
+
+// Source opens a snapshot for reading: two objects, its ledger and its body.
+// It fails with ErrNoIdentity if the vault's identity was not lent.
+func (v *Vault) Source(ctx context.Context, s *Snapshot) (*Source, error) {
+	if !v.HasIdentity() {
+		return nil, ErrNoIdentity
+	}
+	if err := v.loadSnapshot(ctx, s); err != nil {
+		return nil, err
+	}
+	l, err := v.Ledger(ctx, s.Commit.Ledger)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
+	}
+	body, err := v.body(ctx, s.Commit.Body)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
+	}
+	src := v.source(l)
+	src.snap, src.body = s, body
+	return src, nil
+}
+
+func (v *Vault) source(l *ledger.Ledger) *Source {
+	src := &Source{v: v, ledger: l, rolls: map[string][]ledger.Pack{}}
+	src.packs.New = func() any { return new(packBuffer) }
+	return src
+}
+
+// Ledger fetches a ledger and checks it against its name.
+func (v *Vault) Ledger(ctx context.Context, name string) (*ledger.Ledger, error) {
+	b, err := v.fetchNamed(ctx, name, maxLedger)
+	if err != nil {
+		return nil, err
+	}
+	return v.parseLedger(name, b)
+}
+
+func (v *Vault) parseLedger(name string, b []byte) (*ledger.Ledger, error) {
+	l, err := ledger.Parse(b)
+	if err != nil {
+		return nil, damaged("%s: %w", name, err)
+	}
+	if l.Vault != v.trust.Vault {
+		return nil, damaged("%s: it is a ledger of another vault", name)
+	}
+	return l, nil
+}
+
+// body fetches and opens a snapshot's body.
+func (v *Vault) body(ctx context.Context, name string) (*manifest.Body, error) {
+	b, err := v.fetchNamed(ctx, name, MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := pack.OpenBlob(b, v.ids, maxBodyPlain)
+	if err != nil {
+		return nil, openError(name, err)
+	}
+	body, err := manifest.ParseBody(plain)
+	if err != nil {
+		return nil, damaged("%s: %w", name, err)
+	}
+	if body.Vault != string(v.trust.Vault) {
+		return nil, damaged("%s: it is a body of another vault", name)
+	}
+	return body, nil
+}
+
+// Body opens the body of a snapshot alone, for listings.
+func (v *Vault) Body(ctx context.Context, s *Snapshot) (*manifest.Body, error) {
+	if !v.HasIdentity() {
+		return nil, ErrNoIdentity
+	}
+	return v.body(ctx, s.Commit.Body)
+}
+
+// fetchNamed fetches an object whose name ends in the hash of its bytes.
+func (v *Vault) fetchNamed(ctx context.Context, name string, max int64) ([]byte, error) {
+	b, err := v.fetch(ctx, name, max)
+	if err != nil {
+		return nil, err
+	}
+	return b, checkNamed(name, b)
+}
+
+// checkNamed compares bytes with the hash that ends their object's name.
+func checkNamed(name string, b []byte) error {
+	sum := remote.NewObject(name, b).Sum
+	if h := hex.EncodeToString(sum[:]); len(name) < len(h) || name[len(name)-len(h):] != h {
+		return damaged("%s: its bytes do not match its name", name)
+	}
+	return nil
+}
+
+// openError tells a wrong key from wrong bytes.
+func openError(name string, err error) error {
+	if errors.Is(err, seal.ErrNoIdentity) {
+		return fmt.Errorf("%w: %s is sealed to other recipients", ErrNoIdentity, name)
+	}
+	return damaged("%s: %w", name, err)
+}
+
+// Snapshot returns the snapshot that is read.
+func (s *Source) Snapshot() *Snapshot { return s.snap }
+
+// Body returns the snapshot's body.
+func (s *Source) Body() *manifest.Body { return s.body }
+
+// Ledger returns the snapshot's ledger.
+func (s *Source) Ledger() *ledger.Ledger { return s.ledger }
+
+// Hasher returns a new hasher for chunks of one kind.
+func (s *Source) Hasher(k chunk.Kind) *chunk.Hasher { return s.v.Hasher(k) }
+
+// PackName says which object the number means in this snapshot.
+func (s *Source) PackName(ctx context.Context, series chunk.Series, number uint32) (ledger.Pack, error) {
+	return s.lookup(ctx, s.ledger, series, number)
+}
+
+func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, series chunk.Series, number uint32) (ledger.Pack, error) {
+	none := ledger.Pack{Series: series, Number: number}
+	id := ledger.FolderID{Series: series, Folder: ledger.FolderOf(number)}
+	i, ok := slices.BinarySearchFunc(l.Folders, id, func(f ledger.Folder, id ledger.FolderID) int {
+		return cmp.Or(bytes.Compare(f.Series[:], id.Series[:]), cmp.Compare(f.Folder, id.Folder))
+	})
+	if !ok {
+		return none, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
+	}
+	f := &l.Folders[i]
+	packs := f.Packs
+	if f.Roll != "" {
+		var err error
+		if packs, err = s.roll(ctx, f.Roll); err != nil {
+			return none, fmt.Errorf("pack %s/%010d: %w", series, number, err)
+		}
+	}
+	j, ok := slices.BinarySearchFunc(packs, number, func(p ledger.Pack, n uint32) int { return cmp.Compare(p.Number, n) })
+	if !ok || f.Roll != "" && !f.All && !f.Bits.Has(number) {
+		return none, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
+	}
+	return packs[j], nil
+}
+
+// roll fetches a roll once.
+func (s *Source) roll(ctx context.Context, name string) ([]ledger.Pack, error) {
+	s.mu.Lock()
+	packs, ok := s.rolls[name]
+	s.mu.Unlock()
+	if ok {
+		return packs, nil
+	}
+	packs, err := s.v.Roll(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rolls[name] = packs
+	return packs, nil
+}
+
+// Roll fetches a roll and checks it against its name.
+func (v *Vault) Roll(ctx context.Context, name string) ([]ledger.Pack, error) {
+	b, err := v.fetchNamed(ctx, name, ledger.MaxRoll)
+	if err != nil {
+		return nil, err
+	}
+	packs, err := ledger.ParseRoll(name, b)
+	if err != nil {
+		return nil, damaged("%s: %w", name, err)
+	}
+	return packs, nil
+}
+
+// Pack fetches a whole pack, compares its SHA-256 with its name, opens it and
+// calls use. The reader is valid during use only. The error is a *PackError.
+func (s *Source) Pack(ctx context.Context, p ledger.Pack, use func(*pack.Reader) error) error {
+	buf := s.packs.Get().(*packBuffer)
+	defer s.packs.Put(buf)
+	if err := s.v.openPack(ctx, p, buf); err != nil {
+		return &PackError{p, err}
+	}
+	return use(&buf.reader)
+}
+
+// openPack fetches p into buf and opens it with the vault's identity.
+func (v *Vault) openPack(ctx context.Context, p ledger.Pack, buf *packBuffer) error {
+	if err := v.fetchPack(ctx, p, buf); err != nil {
+		return err
+	}
+	if err := buf.reader.Open(buf.object, v.ids); err != nil {
+		return openError(p.Name(), err)
+	}
+	return nil
+}
+
+// fetchPack fetches the bytes of p and compares them with its name.
+func (v *Vault) fetchPack(ctx context.Context, p ledger.Pack, buf *packBuffer) error {
+	if p.Size > maxPack {
+		return damaged("larger than any pack")
+	}
+	b, err := v.store.Get(ctx, buf.object[:0], p.Name(), 0, p.Size+1)
+	if err != nil {
+		return missingIsDamage(err)
+	}
+	buf.object = b
+	if int64(len(b)) != p.Size {
+		return damaged("it has %d bytes, not %d", len(b), p.Size)
+	}
+	return checkNamed(p.Name(), b)
+}
+
+// FetchPack reads the bytes of p and compares them with its name; no key is
+// needed. scratch is reused and returned.
+func (v *Vault) FetchPack(ctx context.Context, p ledger.Pack, scratch []byte) ([]byte, error) {
+	buf := packBuffer{object: scratch}
+	if err := v.fetchPack(ctx, p, &buf); err != nil {
+		return buf.object, &PackError{p, err}
+	}
+	return buf.object, nil
+}
+
+// Read calls fn with the verified bytes of each ref. All refs must be of one
+// pack; fn is called in order of offset, with the ref's place in refs, and
+// data is valid during the call only. Where the pack is missing or bad, moves
+// are consulted, chunk by chunk. An error of fn ends the reading and is
+// returned as it is.
+func (s *Source) Read(ctx context.Context, kind chunk.Kind, refs []chunk.Ref, fn func(i int, data []byte) error) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	done := make([]bool, len(refs))
+	p, err := s.PackName(ctx, refs[0].Series, refs[0].Number)
+	if err == nil {
+		err = s.readFrom(ctx, p, kind, refs, done, fn)
+	}
+	if err == nil || !isDamage(err) {
+		return err
+	}
+	return s.readMoved(ctx, p, kind, refs, done, fn, err)
+}
+
+// readFrom reads those refs that are not done from pack p.
+func (s *Source) readFrom(ctx context.Context, p ledger.Pack, kind chunk.Kind, refs []chunk.Ref, done []bool, fn func(i int, data []byte) error) error {
+	order := make([]int, 0, len(refs))
+	for i := range refs {
+		if !done[i] {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(min(1, max(-1, refs[a].Offset-refs[b].Offset))) })
+	extents := make([]pack.Extent, len(order))
+	for j, i := range order {
+		extents[j] = pack.Extent{Offset: refs[i].Offset, Len: refs[i].Len}
+	}
+	h := s.v.Hasher(kind)
+	var own error // of fn: no damage, and not to be retried elsewhere
+	err := s.Pack(ctx, p, func(r *pack.Reader) error {
+		return r.Read(extents, func(j int, data []byte) error {
+			i := order[j]
+			if h.ID(data) != refs[i].ID {
+				return damaged("chunk %s is not what its ID says", refs[i].ID)
+			}
+			if own = fn(i, data); own != nil {
+				return own
+			}
+			done[i] = true
+			return nil
+		})
+	})
+	if own != nil {
+		return own
+	}
+	if err == nil || !isUnreadable(err) {
+		return err
+	}
+	if pe := (*PackError)(nil); errors.As(err, &pe) {
+		return err
+	}
+	return &PackError{p, damaged("%w", err)}
+}
+
+// isUnreadable tells an error of the pack's bytes from one of the remote.
+func isUnreadable(err error) bool {
+	pe := (*PackError)(nil)
+	return !errors.As(err, &pe) || isDamage(err)
+}
+
+// FetchNamed fetches an object whose name ends in the hash of its bytes, and
+// compares them. It fails with ErrDamaged if it is missing or wrong.
+func (v *Vault) FetchNamed(ctx context.Context, name string, max int64) ([]byte, error) {
+	return v.fetchNamed(ctx, name, max)
+}
+
+// OpenPackBytes opens the bytes of a pack with the vault's identity into r.
+func (v *Vault) OpenPackBytes(r *pack.Reader, p ledger.Pack, b []byte) error {
+	if err := r.Open(b, v.ids); err != nil {
+		return &PackError{p, openError(p.Name(), err)}
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package state
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"coffer/chunk"
+)
+
+// flushEvery is how much work, at most, a killed run notes in vain.
+const flushEvery = 5 * time.Second
+
+var (
+	errOrder = errors.New("records are not in the order of a walk")
+
+	// ErrSeries says that a record's series table does not fit the one of the
+	// manifest it should go to: its line must be encoded anew, with the
+	// positions that [ManifestWriter.SeriesPos] gives.
+	ErrSeries = errors.New("series table does not fit")
+)
+
+// A ManifestWriter notes what a run finds of one root. What it has written is
+// the checkpoint from which the next run goes on if this one is killed; with
+// Commit it becomes the root's manifest. It is safe for concurrent use, but
+// there is one order of records.
+type ManifestWriter struct {
+	mu         sync.Mutex
+	f          *os.File
+	checkpoint string
+	former     string // the checkpoint of the run before
+	final      string
+	id         manifestID
+
+	at      int64
+	number  uint32
+	buf     []byte // room for the head, records
+	table   []chunk.Series
+	last    []byte
+	records uint64
+	left    int // records too large to be noted
+	flushed time.Time
+	err     error // the first of writing; the file is useless after
+}
+
+func newManifestWriter(paths manifestPaths, root string, seed []chunk.Series) (*ManifestWriter, error) {
+	if len(root) > maxRoot {
+		return nil, fmt.Errorf("path of root is longer than %d bytes", maxRoot)
+	}
+	w := &ManifestWriter{
+		checkpoint: paths.checkpoint, former: paths.former, final: paths.final,
+		table:   append([]chunk.Series(nil), seed...),
+		buf:     make([]byte, blockHead, blockSize+blockSize/8),
+		flushed: time.Now(),
+	}
+	rand.Read(w.id[:])
+	f, err := openPrivate(paths.checkpoint, os.O_RDWR|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	w.f = f
+	if err := w.write(manifestHeader(w.id, root)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return w, nil
+}
+
+// SeriesPos returns the position of a series in the writer's table, for
+// [Record.Packs] and the encoding of lines. A table has room for more series
+// than a device can have; -1 says that this one is full.
+func (w *ManifestWriter) SeriesPos(s chunk.Series) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.table {
+		if w.table[i] == s {
+			return i
+		}
+	}
+	if len(w.table) == maxSeries {
+		return -1
+	}
+	w.table = append(w.table, s)
+	return len(w.table) - 1
+}
+
+// Add notes a record. Its Series must be nil, which means the writer's own
+// table, or fit that table, else the error is [ErrSeries]; those that the run's
+// [Base] gives do. A record of more than 128 MiB is left out: its file will be
+// read again.
+func (w *ManifestWriter) Add(rec *Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	if w.records > 0 && comparePaths(rec.Path, w.last) <= 0 {
+		return fmt.Errorf("note %q after %q: %w", rec.Path, w.last, errOrder)
+	}
+	if !w.fits(rec.Series) || !w.holds(rec.Packs) {
+		return ErrSeries
+	}
+	if len(rec.Packs) > maxRecordPacks || len(rec.Path)+len(rec.Deep)+len(rec.Line)+len(rec.Packs)*16 > maxRecord/2 {
+		return w.addLarge(rec)
+	}
+	return w.add(rec)
+}
+
+func (w *ManifestWriter) add(rec *Record) error {
+	w.buf = appendRecord(w.buf, rec)
+	w.last = append(w.last[:0], rec.Path...)
+	w.records++
+	if len(w.buf) >= blockSize || time.Since(w.flushed) >= flushEvery {
+		return w.flush()
+	}
+	return nil
+}
+
+// addLarge lets go of what only helps deduplication, or else of the record.
+func (w *ManifestWriter) addLarge(rec *Record) error {
+	small := *rec
+	small.Deep = nil
+	if len(rec.Packs) > maxRecordPacks || len(rec.Path)+len(rec.Line)+len(rec.Packs)*16 > maxRecord/2 {
+		w.left++
+		return nil
+	}
+	return w.add(&small)
+}
+
+// fits says whether positions in table mean the same in the writer's. A table
+// that goes on from the writer's is taken over.
+func (w *ManifestWriter) fits(table []chunk.Series) bool {
+	for i := range min(len(table), len(w.table)) {
+		if table[i] != w.table[i] {
+			return false
+		}
+	}
+	if len(table) > len(w.table) {
+		w.table = append(w.table, table[len(w.table):]...)
+	}
+	return true
+}
+
+// holds says whether every pack is of a series in the table.
+func (w *ManifestWriter) holds(packs []PackNo) bool {
+	for i := range packs {
+		if int(packs[i].Series) >= len(w.table) {
+			return false
+		}
+	}
+	return true
+}
+
+// Flush puts what was noted into the file, so that a kill does not lose it.
+// Add does so by itself, but only when it is called.
+func (w *ManifestWriter) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	return w.flush()
+}
+
+func (w *ManifestWriter) flush() error {
+	w.flushed = time.Now()
+	if len(w.buf) == blockHead {
+		return nil
+	}
+	return w.writeBlock(kindRecords)
+}
+
+func (w *ManifestWriter) writeBlock(kind uint32) error {
+	b := sealBlock(w.buf, w.id, w.number, kind, w.table)
+	w.number++
+	w.buf = b[:blockHead]
+	return w.write(b)
+}
+
+func (w *ManifestWriter) write(b []byte) error {
+	if _, err := w.f.WriteAt(b, w.at); err != nil {
+		w.err = fmt.Errorf("write local manifest: %w", err)
+		return w.err
+	}
+	w.at += int64(len(b))
+	return nil
+}
+
+// LeftOut returns how many records were too large to be noted.
+func (w *ManifestWriter) LeftOut() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left
+}
+
+// Commit makes the records, which are all of the root, its manifest: durably,
+// in place of the last one. The writer is closed, also after an error.
+func (w *ManifestWriter) Commit() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return errors.Join(w.err, w.f.Close())
+	}
+	if err := errors.Join(w.finish(), w.f.Close()); err != nil {
+		w.err = err
+		return err
+	}
+	w.err = os.ErrClosed
+	// The former checkpoint goes first: left beside a newer manifest it would
+	// count as newer than that.
+	if err := removeIfThere(w.former); err != nil {
+		return fmt.Errorf("remove former checkpoint: %w", err)
+	}
+	if err := os.Rename(w.checkpoint, w.final); err != nil {
+		return fmt.Errorf("replace local manifest: %w", err)
+	}
+	return syncFolder(filepath.Dir(w.final))
+}
+
+func (w *ManifestWriter) finish() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, w.records)
+	if err := w.writeBlock(kindEnd); err != nil {
+		return err
+	}
+	return w.f.Sync()
+}
+
+// Close ends a run that did not come to its end. What it noted is the
+// checkpoint for the next.
+func (w *ManifestWriter) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if errors.Is(w.err, os.ErrClosed) {
+		return nil
+	}
+	err := w.err
+	if err == nil {
+		err = w.flush()
+	}
+	w.err = os.ErrClosed
+	return errors.Join(err, w.f.Close())
+}

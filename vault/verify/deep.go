@@ -1,0 +1,116 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"coffer/chunk"
+	"coffer/vault"
+	"coffer/vault/manifest"
+)
+
+// harm is what a bad pack does.
+type harm struct {
+	files  []string // the first ones
+	count  int64
+	healed bool // some of its chunks were found elsewhere
+}
+
+// walkManifests walks the manifest of every snapshot, each distinct tree once,
+// and holds every ref against the ledger and the packs.
+func (c *check) walkManifests(ctx context.Context) error {
+	if !c.o.Deep {
+		return nil
+	}
+	type seen struct {
+		ledger string
+		root   chunk.ID
+	}
+	done := map[seen]bool{}
+	for _, s := range c.snaps {
+		src, err := c.v.Source(ctx, s)
+		if err != nil {
+			if err := c.damage(err, s.Commit.Body, []*vault.Snapshot{s}, "this snapshot"); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, root := range src.Body().Roots {
+			k := seen{s.Commit.Ledger, root.Root.Ref.ID}
+			if done[k] {
+				continue
+			}
+			done[k] = true
+			if err := c.walkRoot(ctx, s, src, root.Root); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *check) walkRoot(ctx context.Context, s *vault.Snapshot, src *vault.Source, root manifest.Root) error {
+	b := c.bookOf(s)
+	for use, err := range manifest.Closure(ctx, root, src.Segment) {
+		if se := (*manifest.SegmentError)(nil); errors.As(err, &se) {
+			if vault.IsRemote(err) {
+				return err
+			}
+			c.tell(Problem{Object: "manifest of snapshot " + s.Short(), Err: err, Harms: fmt.Sprintf("the entries from %q to %q", se.From, se.To), Snapshots: []string{s.Short()}})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.use(ctx, s, src, b, use); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *check) bookOf(s *vault.Snapshot) *book {
+	i := slices.IndexFunc(c.books, func(b *book) bool { return b.name == s.Commit.Ledger })
+	return c.books[i]
+}
+
+// use checks one ref: its pack is in the ledger, and holds that chunk at that
+// place. A chunk of a bad pack may have moved.
+func (c *check) use(ctx context.Context, s *vault.Snapshot, src *vault.Source, b *book, use manifest.Use) error {
+	c.res.Entries++
+	n := b.names[numbered{use.Ref.Series, use.Ref.Number}]
+	if n == nil {
+		c.tell(Problem{Object: s.Commit.Ledger, Err: fmt.Errorf("%w: it does not name pack %s/%010d, which %q needs", vault.ErrDamaged, use.Ref.Series, use.Ref.Number, use.Path),
+			Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{string([]byte(use.Path))}, FileCount: 1})
+		return nil
+	}
+	if n.bad == nil {
+		if _, ok := slices.BinarySearch(n.marks, mark(use.Ref.ID, use.Ref.Offset, use.Ref.Len)); ok {
+			return nil
+		}
+		n.bad = fmt.Errorf("%w: it does not hold chunk %s at %d, which %q of snapshot %s needs", vault.ErrDamaged, use.Ref.ID, use.Ref.Offset, use.Path, s.Short())
+	}
+	h := c.harmed[n]
+	if h == nil {
+		h = new(harm)
+		if c.harmed == nil {
+			c.harmed = map[*need]*harm{}
+		}
+		c.harmed[n] = h
+	}
+	err := src.Read(ctx, use.Kind, []chunk.Ref{use.Ref}, func(int, []byte) error { return nil })
+	switch {
+	case err == nil:
+		h.healed = true
+	case !errors.Is(err, vault.ErrDamaged):
+		return err
+	default:
+		h.count++
+		if len(h.files) < firstNames {
+			h.files = append(h.files, s.Short()+":"+use.Path)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,306 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"coffer/vault"
+	"coffer/vault/ledger"
+)
+
+// Options say how much is looked at.
+type Options struct {
+	// ReadData is the part of the packs, from 0 to 1, that is fetched and
+	// hashed. Which ones is drawn anew each time.
+	ReadData float64
+	// Deep opens everything; it needs the identity and implies reading all.
+	Deep bool
+	// Parallel is how many packs are fetched at a time; 0 means 3.
+	Parallel int
+
+	Progress  *Progress
+	OnProblem func(Problem) // calls do not overlap
+}
+
+// Progress is a run's counters. All may be read at any time.
+type Progress struct {
+	Packs, TotalPacks atomic.Int64 // to be read
+	Bytes, TotalBytes atomic.Int64
+	Stage             atomic.Pointer[string]
+}
+
+// A Problem is an object that is missing or wrong, and what that harms.
+type Problem struct {
+	Object    string // full name
+	Err       error
+	Harms     string   // in the user's words
+	Snapshots []string // short IDs of those it harms, the first twenty
+	Files     []string // paths it harms, the first twenty; Deep only
+	FileCount int64
+}
+
+// Result tells what was looked at and found.
+type Result struct {
+	Snapshots     int
+	Packs         int64 // that snapshots need
+	Bytes         int64 // of them
+	ReadPacks     int64
+	ReadBytes     int64
+	Chunks        int64 // hashed again; Deep only
+	Entries       int64 // of manifests walked; Deep only
+	Unneeded      int64 // packs that no snapshot needs: of runs at work or interrupted, or to be pruned
+	UnneededBytes int64
+	Problems      []Problem
+	Deep          bool
+	Duration      time.Duration
+}
+
+// Run verifies the vault. The error is why it could not be done to the end;
+// what is wrong with the vault is in the Result. ErrNoIdentity if Deep is
+// asked for and the identity was not lent.
+func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
+	if o.Deep && !v.HasIdentity() {
+		return Result{}, vault.ErrNoIdentity
+	}
+	if o.Parallel == 0 {
+		o.Parallel = 3
+	}
+	if o.Progress == nil {
+		o.Progress = new(Progress)
+	}
+	began := time.Now()
+	c := &check{v: v, o: &o, needed: map[packID]*need{}, listed: map[string]int64{}}
+	c.res.Deep = o.Deep
+	err := c.run(ctx)
+	c.takeOver()
+	c.res.Duration = time.Since(began)
+	return c.res, err
+}
+
+// check is one verification at work.
+type check struct {
+	v      *vault.Vault
+	o      *Options
+	snaps  []*vault.Snapshot
+	books  []*book          // distinct ledgers, with the snapshots that name them
+	needed map[packID]*need // all packs that any ledger names
+	listed map[string]int64 // sizes of bodies found by listing
+	harmed map[*need]*harm
+
+	mu    sync.Mutex
+	res   Result // guarded by mu
+	taken int    // guarded by mu: problems of the vault taken over so far
+}
+
+// packID is a pack's full name.
+type packID struct {
+	series [8]byte
+	number uint32
+	sum    [32]byte
+}
+
+func idOf(p ledger.Pack) packID { return packID{p.Series, p.Number, p.Sum} }
+
+// need is a pack that must be there.
+type need struct {
+	pack  ledger.Pack
+	bad   error    // why it cannot be used; nil while nothing is wrong
+	found bool     // listed
+	marks []uint64 // Deep: a mark for each chunk it holds, sorted
+}
+
+// book is a ledger and who needs it.
+type book struct {
+	name  string
+	snaps []*vault.Snapshot
+	set   ledger.Set
+	names map[numbered]*need
+}
+
+type numbered struct {
+	series [8]byte
+	number uint32
+}
+
+func (c *check) run(ctx context.Context) error {
+	steps := []struct {
+		stage string
+		do    func(context.Context) error
+	}{
+		{"checking signatures and chains", c.history},
+		{"reading ledgers", c.ledgers},
+		{"listing packs", c.listPacks},
+		{"listing snapshots", c.listBodies},
+		{"reading packs", c.readPacks},
+		{"walking manifests", c.walkManifests},
+	}
+	for _, s := range steps {
+		c.o.Progress.Stage.Store(&s.stage)
+		if err := s.do(ctx); err != nil {
+			return err
+		}
+		c.takeOver()
+	}
+	c.tellBadPacks()
+	return nil
+}
+
+// history reads all snapshots' commits, and looks for the newest commits this
+// device has seen.
+func (c *check) history(ctx context.Context) error {
+	for s, err := range c.v.Snapshots(ctx) {
+		if err != nil {
+			return err
+		}
+		c.snaps = append(c.snaps, s)
+	}
+	c.res.Snapshots = len(c.snaps)
+	return c.v.CheckSeen(ctx)
+}
+
+// takeOver turns what the vault noticed into problems.
+func (c *check) takeOver() {
+	all := c.v.Problems()
+	for _, p := range all[c.taken:] {
+		c.tell(Problem{Object: p.Object, Err: p.Err, Harms: p.Harms})
+	}
+	c.taken = len(all)
+}
+
+func (c *check) tell(p Problem) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.res.Problems = append(c.res.Problems, p)
+	if c.o.OnProblem != nil {
+		c.o.OnProblem(p)
+	}
+}
+
+// ledgers reads each distinct ledger and gathers what is needed.
+func (c *check) ledgers(ctx context.Context) error {
+	byName := map[string]*book{}
+	for _, s := range c.snaps {
+		b := byName[s.Commit.Ledger]
+		if b == nil {
+			b = &book{name: s.Commit.Ledger, names: map[numbered]*need{}}
+			byName[s.Commit.Ledger] = b
+			c.books = append(c.books, b)
+		}
+		b.snaps = append(b.snaps, s)
+	}
+	for _, b := range c.books {
+		if err := c.ledger(ctx, b); err != nil {
+			return err
+		}
+	}
+	c.res.Packs = int64(len(c.needed))
+	for _, n := range c.needed {
+		c.res.Bytes += n.pack.Size
+	}
+	return nil
+}
+
+func (c *check) ledger(ctx context.Context, b *book) error {
+	l, err := c.v.Ledger(ctx, b.name)
+	if err != nil {
+		return c.damage(err, b.name, b.snaps, "these snapshots: without their ledger their packs have no names; their chunks are still in the packs")
+	}
+	for p, err := range l.Packs(func(roll string) ([]byte, error) { return c.v.FetchNamed(ctx, roll, ledger.MaxRoll) }) {
+		if re := (*ledger.RollError)(nil); errors.As(err, &re) {
+			if err := c.damage(err, re.Roll, b.snaps, "files of these snapshots whose packs that roll lists"); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		n := c.needed[idOf(p)]
+		if n == nil {
+			n = &need{pack: p}
+			c.needed[idOf(p)] = n
+		}
+		b.set.Add(p.Series, p.Number)
+		b.names[numbered{p.Series, p.Number}] = n
+	}
+	return nil
+}
+
+// damage tells a problem if err is one of the vault; else it returns err.
+func (c *check) damage(err error, object string, snaps []*vault.Snapshot, harms string) error {
+	if !errors.Is(err, vault.ErrDamaged) && !isRoll(err) {
+		return err
+	}
+	c.tell(Problem{Object: object, Err: err, Harms: harms, Snapshots: shorts(snaps)})
+	return nil
+}
+
+func isRoll(err error) bool {
+	re := (*ledger.RollError)(nil)
+	return errors.As(err, &re) && !vault.IsRemote(err)
+}
+
+// firstNames bounds the lists of names in a Problem.
+const firstNames = 20
+
+func shorts(snaps []*vault.Snapshot) []string {
+	var out []string
+	for _, s := range snaps[max(0, len(snaps)-firstNames):] {
+		out = append(out, s.Short())
+	}
+	return out
+}
+
+// listPacks looks for every needed pack in a listing.
+func (c *check) listPacks(ctx context.Context) error {
+	for info, err := range c.v.Store().List(ctx, "packs/", "") {
+		if err != nil {
+			return fmt.Errorf("list packs: %w", err)
+		}
+		p, err := ledger.ParsePackName(info.Name)
+		if err != nil {
+			c.tell(Problem{Object: info.Name, Err: err, Harms: "nothing: it is not one of ours"})
+			continue
+		}
+		n := c.needed[idOf(p)]
+		if n == nil {
+			c.res.Unneeded++
+			c.res.UnneededBytes += info.Size
+			continue
+		}
+		n.found = true
+		if info.Size != n.pack.Size {
+			n.bad = fmt.Errorf("%w: it has %d bytes, not %d", vault.ErrDamaged, info.Size, n.pack.Size)
+		}
+	}
+	for _, n := range c.needed {
+		if !n.found {
+			n.bad = fmt.Errorf("%w: missing", vault.ErrDamaged)
+		}
+	}
+	return nil
+}
+
+// listBodies looks for every snapshot's body in a listing.
+func (c *check) listBodies(ctx context.Context) error {
+	for info, err := range c.v.Store().List(ctx, "snapshots/", "") {
+		if err != nil {
+			return fmt.Errorf("list snapshots: %w", err)
+		}
+		c.listed[info.Name] = info.Size
+	}
+	told := map[string]bool{}
+	for _, s := range c.snaps {
+		body := s.Commit.Body
+		if _, ok := c.listed[body]; ok || told[body] {
+			continue
+		}
+		told[body] = true
+		c.tell(Problem{Object: body, Err: fmt.Errorf("%w: missing", vault.ErrDamaged), Harms: "this snapshot: its folders can still be found in its packs", Snapshots: []string{s.Short()}})
+	}
+	return nil
+}

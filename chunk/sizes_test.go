@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// candidates are the sizes the table in doc.go compares.
+// candidates are the sizes the table at MinSize compares.
 var candidates = []sizes{
 	{256 << 10, 4 << 20, 19},
 	{512 << 10, 4 << 20, 17},
@@ -28,9 +28,10 @@ var candidates = []sizes{
 
 func (z sizes) String() string { return fmt.Sprintf("%dK-2^%d-%dM", z.min>>10, z.bits, z.max>>20) }
 
-// BenchmarkSizes gives the numbers of the table in doc.go: speed, chunks for
+// BenchmarkSizes gives the numbers of the table at MinSize: speed, chunks for
 // a GiB, and how much is stored anew after one byte was inserted into a large
-// file, and after 32 pages of 4 KiB were overwritten in it.
+// file, after 32 pages of 4 KiB were overwritten in it, and after a stretch was
+// replaced by one of another length.
 func BenchmarkSizes(b *testing.B) {
 	p, err := NewPolynomial()
 	if err != nil {

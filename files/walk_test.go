@@ -73,9 +73,9 @@ func reference(t testing.TB, dir string) []string {
 }
 
 func TestWalkFindsAllInOrder(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(5) {
 		dir := t.TempDir()
-		randomTree(t, rand.New(rand.NewPCG(seed, 2)), dir, 4)
+		randomTree(t, rand.New(rand.NewPCG(seed, 2)), dir, 3)
 		want := reference(t, dir)
 		for _, parallel := range []int{1, 2, 7} {
 			got := walkAll(t, dir, Options{Parallel: parallel})
@@ -105,7 +105,7 @@ func checkStat(t testing.TB, dir string, e seen) {
 
 func TestWalkStopsWhenToldTo(t *testing.T) {
 	dir := t.TempDir()
-	randomTree(t, rand.New(rand.NewPCG(1, 2)), dir, 4)
+	randomTree(t, rand.New(rand.NewPCG(1, 2)), dir, 3)
 	tree := openTree(t, dir)
 	before := openFiles(t)
 	n := 0

@@ -137,11 +137,19 @@ func (v *Vault) replace(ctx context.Context, next *trust.Trust, entry *trust.Dev
 	if d.Until != nil {
 		return nil
 	}
-	d.Until = &trust.Until{}
-	if len(recs) > 0 {
-		last := recs[len(recs)-1].name
-		d.Until = &trust.Until{Seq: last.Seq, Hash: hex.EncodeToString(last.Sum[:])}
+	ends, err := v.ends(ctx, recs)
+	if err != nil {
+		return err
 	}
+	d.Until = &trust.Until{}
+	for i, n := range slices.Backward(ends) {
+		if i == len(ends)-1 {
+			d.Until.Seq, d.Until.Hash = n.Seq, n.Hash()
+			continue
+		}
+		d.Until.Also = append(d.Until.Also, n.Hash())
+	}
+	slices.Sort(d.Until.Also)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +27,7 @@ func (v *Vault) history(ctx context.Context, dev *trust.Device) ([]record, error
 		return nil, err
 	}
 	var out []record
+	var next *commit.Commit // of the folder after
 	for end := len(names); end > 0; {
 		start := end - 1
 		for start > 0 && commit.FolderOf(names[start-1].Seq) == commit.FolderOf(names[end-1].Seq) {
@@ -37,11 +37,28 @@ func (v *Vault) history(ctx context.Context, dev *trust.Device) ([]record, error
 		if err != nil {
 			return nil, err
 		}
+		next = v.link(dev, recs, next)
 		out = append(recs, out...)
 		end = start
 	}
 	v.checkGaps(dev, out)
 	return v.untilRevoked(ctx, dev, out)
+}
+
+// link holds the last commit of a folder against the folder after it, and
+// notices if that one goes on from another state: a folder was put back as it
+// once was. What it shows is signed all the same.
+func (v *Vault) link(dev *trust.Device, recs []record, next *commit.Commit) *commit.Commit {
+	if len(recs) == 0 {
+		return next
+	}
+	last := recs[len(recs)-1]
+	alone := last.c != nil && (len(recs) == 1 || recs[len(recs)-2].name.Seq != last.name.Seq)
+	if next != nil && alone && len(next.Prev) < 2 && commit.VerifyLink(next, last.c) != nil {
+		v.notice(commit.Folder(dev.ID, last.name.Seq), damaged("the commits of device %s (%s) after this folder do not go on from it: some are missing, or an older copy was put back", dev.ID, dev.Label),
+			"the snapshots that are missing; all others are unharmed")
+	}
+	return last.c
 }
 
 // listCommits lists the names of a device's commits after a name, in order.
@@ -170,7 +187,7 @@ func (v *Vault) untilRevoked(ctx context.Context, dev *trust.Device, recs []reco
 	for i := range recs {
 		r := &recs[i]
 		byBase[r.name.Base()] = r
-		if r.name.Seq == dev.Until.Seq && hex.EncodeToString(r.name.Sum[:]) == dev.Until.Hash {
+		if r.name.Seq == dev.Until.Seq && r.name.Hash() == dev.Until.Hash || slices.Contains(dev.Until.Also, r.name.Hash()) {
 			queue = append(queue, r.name.Base())
 		}
 	}
@@ -222,3 +239,36 @@ func (v *Vault) prevOf(ctx context.Context, r *record, recs []record) ([]string,
 
 // isDamage tells wrong or missing bytes from a remote that cannot be reached.
 func isDamage(err error) bool { return errors.Is(err, ErrDamaged) }
+
+// ends returns the commits of a device that no other of it follows, newest
+// last: one, unless its history forked.
+func (v *Vault) ends(ctx context.Context, recs []record) ([]commit.Name, error) {
+	if len(recs) == 0 {
+		return nil, nil
+	}
+	from := commit.FolderOf(recs[len(recs)-1].name.Seq)
+	followed := map[string]bool{}
+	var tail []record
+	for _, r := range recs {
+		if commit.FolderOf(r.name.Seq) < from {
+			continue // a branch that ended a folder ago and was never joined is joined by none now
+		}
+		if err := v.load(ctx, &r); err != nil {
+			if isDamage(err) {
+				continue
+			}
+			return nil, err
+		}
+		for _, p := range r.c.Prev {
+			followed[p] = true
+		}
+		tail = append(tail, r)
+	}
+	var out []commit.Name
+	for _, r := range tail {
+		if !followed[r.name.Base()] {
+			out = append(out, r.name)
+		}
+	}
+	return out, nil
+}

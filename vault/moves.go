@@ -127,15 +127,11 @@ func (v *Vault) moveTable(ctx context.Context) (*moveTable, error) {
 	return t, nil
 }
 
-// addMove enters a move under each pack it replaces. A device may always say
-// where chunks of its own packs are; a repack needs the role maintain.
+// addMove enters a move under each pack it replaces. The device had to have
+// the role for it; that it may have been revoked since does not undo the move.
 func (v *Vault) addMove(t *moveTable, dev *trust.Device, r record) {
-	role := trust.Write
-	if r.c.Repack {
-		role = trust.Maintain
-	}
-	if !v.trust.Allows(dev.ID, role) {
-		v.notice(r.name.String(), fmt.Errorf("device %s has no role %q", dev.ID, role), "nothing: it is left out")
+	if !dev.Has(r.c.Role()) {
+		v.notice(r.name.String(), fmt.Errorf("device %s has no role %q", dev.ID, r.c.Role()), "nothing: it is left out")
 		return
 	}
 	m := &move{name: r.name, c: r.c}

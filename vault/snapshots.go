@@ -104,12 +104,8 @@ func (v *Vault) applyForget(ctx context.Context, dev *trust.Device, r *record, f
 		}
 		return err
 	}
-	role := trust.Forget
-	if r.c.Withdraw {
-		role = trust.Write
-	}
-	if !v.trust.Allows(dev.ID, role) {
-		v.notice(r.name.String(), fmt.Errorf("device %s has no role %q", dev.ID, role), "nothing: it is left out")
+	if !dev.Has(r.c.Role()) {
+		v.notice(r.name.String(), fmt.Errorf("device %s has no role %q", dev.ID, r.c.Role()), "nothing: it is left out")
 		return nil
 	}
 	for _, base := range r.c.Forgets {

@@ -28,7 +28,7 @@ func workloads(b *testing.B) map[string][]piece {
 func BenchmarkBuild(b *testing.B) {
 	for name, pieces := range workloads(b) {
 		b.Run(name, func(b *testing.B) {
-			builder := NewBuilder(1<<30, Default)
+			builder := NewBuilder(TargetData, Default)
 			b.ReportAllocs()
 			for b.Loop() {
 				for _, p := range pieces {
@@ -47,7 +47,7 @@ func BenchmarkBuild(b *testing.B) {
 func BenchmarkStages(b *testing.B) {
 	k := newKeys(b, false)
 	for name, pieces := range workloads(b) {
-		builder := NewBuilder(1<<30, Default)
+		builder := NewBuilder(TargetData, Default)
 		fill(builder, pieces)
 		builder.closeFrame()
 		var out bytes.Buffer

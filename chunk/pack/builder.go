@@ -26,7 +26,8 @@ type Builder struct {
 }
 
 // NewBuilder returns a Builder of packs whose objects are to be about target
-// bytes long.
+// bytes long. From the first chunk on it takes that much memory, and 4 to 8 MiB for
+// the encoder and the open frame.
 func NewBuilder(target int64, level Level) *Builder {
 	return &Builder{target: target, zstd: newEncoder(level)}
 }

@@ -172,7 +172,7 @@ func (d *door) backupOptions(c *config.Config, f backupFlags, p config.Project, 
 	host, _ := os.Hostname()
 	o := backup.Options{
 		Project: trust.ProjectID(id), Key: key, Label: p.Name, Roots: p.Paths, Host: host, User: userName(),
-		Tags: append(slices.Clone(p.Tags), f.tags...), Level: level, Version: version,
+		Tags: append(slices.Clone(p.Tags), f.tags...), Level: level, Version: versionText(),
 		Walk: walkOptions(f, p), Never: ownPlaces(v), Progress: new(backup.Progress),
 	}
 	if cv, err := c.Vault(d.vault); err == nil {

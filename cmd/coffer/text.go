@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
+
+	"coffer/vault/state"
 )
 
 // safeText makes text that came from a file system or a remote safe to print:
@@ -88,3 +90,6 @@ func ageText(t time.Time) string { return humanize.Time(t) }
 
 // timeText is a local time to the second.
 func timeText(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// stateTime is when a catalogued snapshot was committed.
+func stateTime(s state.Snapshot) time.Time { return time.Unix(s.Time, 0) }

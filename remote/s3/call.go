@@ -28,6 +28,7 @@ func (s *Store) call(ctx context.Context, op remote.Op, name string, do func(in 
 		if err == nil {
 			return nil
 		}
+		s.clock.forget()
 		if !s.learn(&l, answerOf(err), region) {
 			return s.explain(ctx, op, name, err)
 		}

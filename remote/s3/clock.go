@@ -28,6 +28,14 @@ func (c *serverClock) see(res *http.Response) {
 	c.server, c.at = date, time.Now()
 }
 
+// forget makes the next question for the time one to the server. It is called
+// when an operation failed: what answered may not have been the server.
+func (c *serverClock) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.server = time.Time{}
+}
+
 // now returns the server's time: at most what its clock shows, and less than
 // it by under a second and the way of the answer, because a Date is in whole
 // seconds. It is unknown if the last answer is old, or if the machine slept

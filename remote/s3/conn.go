@@ -36,7 +36,7 @@ func newTransport(o Options) (*http.Transport, error) {
 		IdleConnTimeout: o.Stall / 2,
 		// A server may refuse a large body by its headers alone; one that
 		// does not know the question is waited for no longer than this.
-		ExpectContinueTimeout: time.Second,
+		ExpectContinueTimeout: min(time.Second, o.Stall/4),
 		DisableCompression:    true, // lengths are checked; objects do not compress
 	}, nil
 }
@@ -95,10 +95,9 @@ func (c *stallConn) Write(p []byte) (n int, err error) {
 		}
 		m, err := c.Conn.Write(p[:min(len(p), stallPiece)])
 		n, p = n+m, p[m:]
-		if err == nil {
-			// Whoever is reading now starts to wait anew.
-			err = c.Conn.SetReadDeadline(time.Now().Add(c.limit))
-		}
+		// Whoever is reading now starts to wait anew. If it cannot be set,
+		// the reader has closed the connection, and says why.
+		_ = c.Conn.SetReadDeadline(time.Now().Add(c.limit))
 		if err != nil && c.dead.Load() {
 			return n, os.ErrDeadlineExceeded // rather than that it was closed
 		}

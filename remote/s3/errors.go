@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"unicode"
 
@@ -104,17 +105,12 @@ func (s *Store) explainTransport(op remote.Op, name string, err error) error {
 		e := s.newError(op, name, remote.ErrUnreachable, "the server does not speak TLS (http:// instead of https://?)")
 		e.final = true
 		return e
-	case isTimeout(err):
+	case errors.Is(err, os.ErrDeadlineExceeded) && !isDial(err):
 		return s.newError(op, name, remote.ErrUnreachable, fmt.Sprintf("nothing moved for %s: %s", s.stall, cause(err)))
 	case netTrouble(err):
 		return s.newError(op, name, remote.ErrUnreachable, cause(err))
 	}
 	return s.newError(op, name, nil, cause(err))
-}
-
-func isTimeout(err error) bool {
-	var timed net.Error
-	return errors.As(err, &timed) && timed.Timeout() && !isDial(err)
 }
 
 func isDial(err error) bool {
@@ -155,12 +151,6 @@ func (s *Store) refused(op remote.Op, name string, a answer) *Error {
 		reason = byStatus(a.status)
 	}
 	e.kind, e.final = reason.kind, reason.final
-	if a.status == http.StatusNotFound && e.kind == nil {
-		e.kind = remote.ErrNoBucket
-		if op == remote.OpGet || op == remote.OpDelete {
-			e.kind = fs.ErrNotExist
-		}
-	}
 	e.Text = reason.text
 	if e.Text == "" {
 		e.Text = "the server refused"
@@ -208,6 +198,7 @@ var reasons = map[string]reason{
 	"AllAccessDisabled":          denied,
 	"AccountProblem":             denied,
 	"InvalidSecurity":            denied,
+	"XAdminUserNotFound":         {fs.ErrPermission, true, "the access key is not known to the server"},
 	"InvalidAccessKeyId":         {fs.ErrPermission, true, "the access key is not known to the server"},
 	"SignatureDoesNotMatch":      {fs.ErrPermission, true, "the secret key does not belong to the access key"},
 	"RequestTimeTooSkewed":       {fs.ErrPermission, true, "the clock of this machine is wrong"},
@@ -243,7 +234,9 @@ func byStatus(status int) reason {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return denied
 	case http.StatusNotFound:
-		return reason{final: true, text: "not found"}
+		// Absence is said by its code, and by nothing else: this may be any
+		// web server, or any trouble with the account.
+		return reason{final: true, text: "not found, and not in the words of S3"}
 	case http.StatusPreconditionFailed:
 		return taken
 	case http.StatusInsufficientStorage:

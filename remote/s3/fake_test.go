@@ -66,3 +66,17 @@ func page(w http.ResponseWriter, truncated bool, token string, keys ...string) {
 	w.Header().Set("Content-Type", "application/xml")
 	io.WriteString(w, b.String()+"</ListBucketResult>")
 }
+
+// fakeWith starts a server that answers as handler does and opens a store on it
+// with o, whose location it fills in.
+func fakeWith(t *testing.T, o s3.Options, handler http.HandlerFunc) *s3.Store {
+	t.Helper()
+	srv := httptest.NewServer(handler)
+	t.Cleanup(srv.Close)
+	o.Location = s3.Location{Endpoint: srv.URL, Bucket: "bucket", Prefix: "p"}
+	s, err := s3.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

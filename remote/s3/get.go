@@ -19,20 +19,26 @@ func (s *Store) Get(ctx context.Context, dst []byte, name string, off, n int64) 
 		return dst, err
 	}
 	if n == 0 {
-		_, err := s.head(ctx, remote.OpGet, name)
+		// Asks for a byte, because a refusal to HEAD does not say why.
+		_, err := s.get(ctx, remote.OpGet, nil, name, window{})
 		return dst, err
 	}
-	got, w := dst, newWindow(off, n)
-	err := s.call(ctx, remote.OpGet, name, func(in func(*s3.Options)) error {
+	return s.get(ctx, remote.OpGet, dst, name, newWindow(off, n))
+}
+
+// get appends what of the object lies in the window to dst.
+func (s *Store) get(ctx context.Context, op remote.Op, dst []byte, name string, w window) ([]byte, error) {
+	got := dst
+	err := s.call(ctx, op, name, func(in func(*s3.Options)) error {
 		out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.bucket(), Key: s.key(name), Range: w.header()}, in)
-		if answerOf(err).status == 416 {
-			return nil // nothing of it lies in the object
+		if answerOf(err).code == "InvalidRange" {
+			return nil // the object ends before
 		}
 		if err != nil {
 			return err
 		}
 		defer out.Body.Close()
-		got, err = s.receive(ctx, dst, name, out, w)
+		got, err = s.receive(ctx, op, dst, name, out, w)
 		return err
 	})
 	if err != nil {
@@ -65,19 +71,19 @@ func (w window) header() *string {
 
 // receive appends the window to dst, after making sure that the answer holds
 // it and nothing else.
-func (s *Store) receive(ctx context.Context, dst []byte, name string, out *s3.GetObjectOutput, w window) ([]byte, error) {
+func (s *Store) receive(ctx context.Context, op remote.Op, dst []byte, name string, out *s3.GetObjectOutput, w window) ([]byte, error) {
 	length := aws.ToInt64(out.ContentLength)
 	if out.ContentLength == nil || length < 0 {
-		return dst, s.damaged(remote.OpGet, name, "the answer does not say how long it is")
+		return dst, s.damaged(op, name, "the answer does not say how long it is")
 	}
 	want := min(length, w.last-w.first+1)
 	switch {
 	case out.ContentRange != nil:
 		if err := w.check(*out.ContentRange, length); err != nil {
-			return dst, s.damaged(remote.OpGet, name, err.Error())
+			return dst, s.damaged(op, name, err.Error())
 		}
 	case w.first != 0:
-		return dst, s.damaged(remote.OpGet, name, "the answer is the whole object instead of a range")
+		return dst, s.damaged(op, name, "the answer is the whole object instead of a range")
 	}
 	from := len(dst)
 	dst = slices.Grow(dst, int(want))[:from+int(want)]

@@ -133,7 +133,8 @@ func TestFalseSuccess(t *testing.T) {
 		}, remote.ErrDamaged},
 	} {
 		s := fake(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodHead {
+			if r.Method == http.MethodGet {
+				page(w, false, "")
 				return
 			}
 			io.Copy(io.Discard, r.Body)
@@ -158,7 +159,8 @@ func TestFalseSuccess(t *testing.T) {
 func TestChecksumUnknownToTheServer(t *testing.T) {
 	var requests []http.Header
 	s := fake(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
+		if r.Method == http.MethodGet {
+			page(w, false, "")
 			return
 		}
 		requests = append(requests, r.Header)

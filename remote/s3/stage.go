@@ -119,6 +119,9 @@ func (p *staged) Publish(ctx context.Context) error {
 	if errors.Is(err, remote.ErrExpired) && p.unsure {
 		err = p.late(ctx, err)
 	}
+	if err != nil {
+		p.s.clock.forget()
+	}
 	p.published = err == nil
 	return err
 }

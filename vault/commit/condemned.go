@@ -76,12 +76,27 @@ func (c *CondemnedList) lines() ([]byte, error) {
 var condemnable = []string{"packs/", "rolls/", "ledgers/", "snapshots/", "moves/"}
 
 func (c *CondemnedList) check() error {
+	if _, err := trust.ParseVaultID(string(c.Vault)); err != nil {
+		return fmt.Errorf("condemned list: %w", err)
+	}
+	if _, err := trust.ParseDeviceID(string(c.Device)); err != nil {
+		return fmt.Errorf("condemned list: %w", err)
+	}
+	if len(c.Objects) == 0 || c.Seq > canon.MaxNumber {
+		return errors.New("condemned list: it names nothing, or its number has more than ten digits")
+	}
+	if !c.Time.Equal(c.Time.UTC().Truncate(time.Second)) || c.Time.Location() != time.UTC {
+		return errors.New("condemned list: its time is not UTC in whole seconds")
+	}
 	if !slices.IsSorted(c.Objects) {
 		return fmt.Errorf("condemned list: names are not sorted")
 	}
 	for i, name := range c.Objects {
 		if !slices.ContainsFunc(condemnable, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			return fmt.Errorf("condemned list: %.100q is nothing that is ever deleted", name)
+		}
+		if err := canon.CheckName(name); err != nil {
+			return fmt.Errorf("condemned list: %w", err)
 		}
 		if i > 0 && name == c.Objects[i-1] {
 			return fmt.Errorf("condemned list: %q is there twice", name)
@@ -105,7 +120,7 @@ func OpenCondemned(name string, obj []byte, pub ed25519.PublicKey) (*CondemnedLi
 	}
 	lines, sig, err := trust.Split(obj)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w: %w", name, trust.ErrSignature, err)
 	}
 	if err := trust.Verify(pub, trust.NamespaceCondemned, lines, sig); err != nil {
 		return nil, err

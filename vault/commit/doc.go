@@ -22,9 +22,7 @@
 // hold hashes, so from one verified commit ("head") and the chain value at the
 // start of its folder, which it carries too, the names of all earlier commits
 // in its folder can be authenticated without fetching one of them:
-// [VerifyListing]. [VerifyLink] then ties the folder to the one before, and
-// [Ancestors] does the whole walk, fetching commits only where the history
-// forked.
+// [VerifyListing]. [VerifyLink] then ties the folder to the one before.
 //
 // # What is promised
 //

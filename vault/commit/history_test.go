@@ -3,16 +3,11 @@ package commit
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"coffer/vault/trust"
-
-	"pgregory.net/rapid"
 )
 
 // A past is one device's commits, as a remote would have them.
@@ -60,38 +55,6 @@ func (p *past) list(folder uint64) ([]Name, error) {
 	}
 	slices.SortFunc(names, Compare)
 	return names, nil
-}
-
-func (p *past) source() Source {
-	return Source{List: p.list, Get: func(n Name) (*Commit, error) {
-		p.gets++
-		if c, ok := p.commits[n]; ok {
-			return c, nil
-		}
-		return nil, fs.ErrNotExist
-	}}
-}
-
-// ancestors is the simplest way to the same end: following prev.
-func (p *past) ancestors(head *Commit) map[Name]bool {
-	byBase := map[string]*Commit{}
-	for n, c := range p.commits {
-		byBase[n.Base()] = c
-	}
-	all := map[Name]bool{}
-	todo := []*Commit{head}
-	for len(todo) > 0 {
-		c := todo[0]
-		todo = todo[1:]
-		if all[c.Name()] {
-			continue
-		}
-		all[c.Name()] = true
-		for _, base := range c.Prev {
-			todo = append(todo, byBase[base])
-		}
-	}
-	return all
 }
 
 // longPast is a line of commits over three folders. Tests clone it.
@@ -229,198 +192,9 @@ func TestVerifyListingInLaterFolders(t *testing.T) {
 	}
 }
 
-func TestAncestorsOfALineAreCheap(t *testing.T) {
-	p, head := longPast(t)
-	want := uint64(2060)
-	for n, err := range Ancestors(head, p.source()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n.Seq != want {
-			t.Fatalf("got commit %d, want %d", n.Seq, want)
-		}
-		want--
-	}
-	if want != 0 {
-		t.Errorf("ended after commit %d", want+1)
-	}
-	if p.gets > 6 || p.lists > 3 {
-		t.Errorf("read %d commits and %d listings for three folders", p.gets, p.lists)
-	}
-}
-
-// Whatever shape a history has, Ancestors yields what following prev gives,
 // newest first, each once.
-func TestAncestorsOfForks(t *testing.T) {
-	border := &past{commits: map[Name]*Commit{}}
-	trunk := border.line(t, nil, 1018)
-	rapid.Check(t, func(r *rapid.T) {
-		p := border.clone()
-		heads := []*Commit{trunk}
-		if rapid.Bool().Draw(r, "fork at the root") {
-			p, heads = &past{commits: map[Name]*Commit{}}, []*Commit{nil}
-		}
-		all := slices.Clone(heads)
-		for range rapid.IntRange(1, 14).Draw(r, "commits") {
-			var prevs []*Commit
-			for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(all)-1), 1, 3).Draw(r, "prevs") {
-				if all[i] != nil {
-					prevs = append(prevs, all[i])
-				}
-			}
-			all = append(all, p.add(t, prevs...))
-		}
-		head := all[len(all)-1]
-		want := p.ancestors(head)
-		var got []Name
-		for n, err := range Ancestors(head, p.source()) {
-			if err != nil {
-				r.Fatal(err)
-			}
-			if !want[n] {
-				r.Fatalf("yields %s, which is no ancestor, or twice", n)
-			}
-			delete(want, n)
-			got = append(got, n)
-		}
-		if len(want) > 0 {
-			r.Fatalf("lacks %d ancestors", len(want))
-		}
-		if !slices.IsSortedFunc(got, func(a, b Name) int { return -Compare(a, b) }) {
-			r.Fatal("not newest first")
-		}
-	})
-}
-
-// Whatever the remote takes away, adds or swaps, Ancestors yields nothing
 // that head does not vouch for, and never ends early without an error.
-func TestAncestorsFromAHostileRemote(t *testing.T) {
-	honest := &past{commits: map[Name]*Commit{}}
-	a := honest.line(t, nil, 5)
-	left, right := honest.line(t, a, 3), honest.line(t, a, 2)
-	head := honest.line(t, honest.add(t, left, right), 4)
-	want := honest.ancestors(head)
-
-	count := func(p *past, src Source) (n int, err error) {
-		for name, err := range Ancestors(head, src) {
-			if err != nil {
-				return n, err
-			}
-			if !want[name] {
-				t.Fatalf("yields %s, which head does not vouch for", name)
-			}
-			n++
-		}
-		return n, nil
-	}
-	if n, err := count(honest, honest.source()); err != nil || n != len(want) {
-		t.Fatalf("honest: %d of %d, %v", n, len(want), err)
-	}
-	for name := range want {
-		if name == head.Name() {
-			continue
-		}
-		p := honest.clone()
-		delete(p.commits, name)
-		if n, err := count(p, p.source()); err == nil {
-			t.Errorf("without %s: %d of %d and no error", name.Base(), n, len(want))
-		}
-		p = honest.clone()
-		forged := name
-		forged.Sum[0] ^= 1
-		p.commits[forged] = p.commits[name]
-		if n, err := count(p, p.source()); err != nil || n != len(want) {
-			t.Errorf("with a forgery beside %s: %d of %d, %v", name.Base(), n, len(want), err)
-		}
-	}
-	// A source that returns another commit than was asked for.
-	lying := honest.source()
-	lying.Get = func(Name) (*Commit, error) { return a, nil }
-	if _, err := count(honest, lying); err == nil {
-		t.Error("took any commit for the one it asked for")
-	}
-	broken := honest.source()
-	broken.List = func(uint64) ([]Name, error) { return nil, errors.New("no network") }
-	if _, err := count(honest, broken); err == nil || !strings.Contains(err.Error(), "no network") {
-		t.Errorf("a listing that fails: %v", err)
-	}
-	empty := honest.source()
-	empty.List = func(uint64) ([]Name, error) { return nil, nil }
-	if n, err := count(honest, empty); err != nil || n != len(want) {
-		t.Errorf("an empty listing: %d of %d, %v: names come from what is signed", n, len(want), err)
-	}
-}
-
 // A device that signs a chain that does not fit is caught.
-func TestAncestorsNoticeAFalseChain(t *testing.T) {
-	p := &past{commits: map[Name]*Commit{}}
-	a := p.line(t, nil, 3)
-	liar := example(Check)
-	if err := liar.Follow(a); err != nil {
-		t.Fatal(err)
-	}
-	liar.Chain = strings.Repeat("0", 64)
-	mustSign(t, liar)
-	p.commits[liar.Name()] = liar
-	for _, err := range Ancestors(liar, p.source()) {
-		if err != nil {
-			return
-		}
-	}
-	t.Error("accepted")
-}
-
-func TestStanding(t *testing.T) {
-	p := &past{commits: map[Name]*Commit{}}
-	a := p.line(t, nil, 5)
-	last := p.line(t, a, 3)
-	stolen := p.line(t, last, 4) // what a thief signed
-	aside := p.line(t, a, 3)     // a branch that was never joined
-	until := trust.Until{Seq: last.Seq, Hash: last.Name().Hash()}
-	want := p.ancestors(last)
-	var got []Name
-	for n, err := range Standing(until, p.source()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, n)
-	}
-	if len(got) != len(want) || got[0] != last.Name() {
-		t.Errorf("got %v", got)
-	}
-	for n := range p.commits {
-		ok, err := Counts(n, &until, p.source())
-		if err != nil || ok != want[n] {
-			t.Errorf("%s counts: %v, %v; want %v", n.Base(), ok, err, want[n])
-		}
-	}
-	if want[stolen.Name()] || want[aside.Name()] {
-		t.Fatal("the test does not test anything")
-	}
-
-	if ok, err := Counts(stolen.Name(), nil, p.source()); !ok || err != nil {
-		t.Errorf("a device in good standing: %v, %v", ok, err)
-	}
-	if ok, err := Counts(a.Name(), &trust.Until{}, p.source()); ok || err != nil {
-		t.Errorf("a device of which nothing stands: %v, %v", ok, err)
-	}
-	for range Standing(trust.Until{}, p.source()) {
-		t.Error("something stands of a device of which nothing does")
-	}
-	missing := trust.Until{Seq: 5, Hash: strings.Repeat("0", 64)}
-	if _, err := Counts(a.Name(), &missing, p.source()); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the last valid commit is not there: %v", err)
-	}
-	forged := a.Name()
-	forged.Sum[0] ^= 1
-	if ok, err := Counts(forged, &until, p.source()); ok || err != nil {
-		t.Errorf("a forgery with an old number: %v, %v", ok, err)
-	}
-	for range Standing(until, p.source()) {
-		break // stopping early must not panic
-	}
-}
-
 // One op authenticates a listing of a full folder.
 func BenchmarkVerifyListing(b *testing.B) {
 	p := &past{commits: map[Name]*Commit{}}

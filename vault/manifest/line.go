@@ -27,12 +27,14 @@ func (b *Builder) typeOf(path, line []byte) (files.Type, error) {
 }
 
 // plainHead returns where the type stands in a line whose path is written as
-// it is, or -1. Bytes that would be written otherwise do not mislead it: in a
-// canonical line a quote that is followed by `,"type":"` ends the path.
+// it is, or -1. Without a backslash in the path, the quote behind it ends it.
 func plainHead(path, line []byte) int {
 	const open, shut = `{"path":"`, `","type":"`
 	n := len(open) + len(path)
-	if len(line) < n+len(shut) || string(line[:len(open)]) != open || string(line[n:n+len(shut)]) != shut || string(line[len(open):n]) != string(path) {
+	if len(line) < n+len(shut) || string(line[:len(open)]) != open || string(line[n:n+len(shut)]) != shut {
+		return -1
+	}
+	if !bytes.Equal(line[len(open):n], path) || bytes.IndexByte(path, '\\') >= 0 {
 		return -1
 	}
 	return n + len(shut)

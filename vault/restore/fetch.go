@@ -41,8 +41,14 @@ func (p *planner) order() []int32 {
 			order = append(order, int32(i))
 		}
 	}
+	sortByPlace(order, func(i int32) *chunk.Ref { return &p.win.tasks[i].ref })
+	return order
+}
+
+// sortByPlace sorts things by where their chunks are, and then as they came.
+func sortByPlace(order []int32, ref func(i int32) *chunk.Ref) {
 	slices.SortFunc(order, func(i, j int32) int {
-		a, b := &p.win.tasks[i].ref, &p.win.tasks[j].ref
+		a, b := ref(i), ref(j)
 		return cmp.Or(
 			bytes.Compare(a.Series[:], b.Series[:]),
 			cmp.Compare(a.Number, b.Number),
@@ -52,7 +58,6 @@ func (p *planner) order() []int32 {
 			cmp.Compare(i, j),
 		)
 	})
-	return order
 }
 
 func samePack(a, b chunk.Ref) bool { return a.Series == b.Series && a.Number == b.Number }

@@ -22,6 +22,7 @@ type folder struct {
 	made    bool            // it exists, as a folder; else it is made when something needs it
 	fresh   bool            // it did not exist: nothing can be in the way in it
 	keep    bool            // its own metadata stays as it is
+	was     files.Stat      // what it was before, unless fresh
 
 	// What was in it, of which the walk has not come by yet; ascending. What it
 	// passes by is not in the snapshot, unless it lies in a gap.
@@ -89,28 +90,38 @@ func (p *planner) pop() {
 // push enters a folder that the snapshot has at src.
 func (p *planner) push(f *folder) {
 	f.at = p.place(f.src)
-	if up := p.top(); up != nil {
-		f.wanted = f.wanted || up.wanted
-	}
 	p.stack = append(p.stack, f)
 }
 
 // bridge enters the folders above src that the manifest did not give, because
-// of damage.
-func (p *planner) bridge(src string) {
-	top := p.sel.path
+// it is damaged there, and returns false if one of them is left out.
+func (p *planner) bridge(src string) bool {
+	at := p.sel.path
 	if up := p.top(); up != nil {
-		top = up.src
-	} else if src != top {
-		p.push(&folder{src: top, gap: true, wanted: p.sift.all()})
+		at = up.src
+	} else if src == at || !p.bridgeTo(at) {
+		return src == at
 	}
-	rest, _ := within(parent(src), top)
-	for _, name := range strings.Split(rest, "/") {
-		if name != "" {
-			top = join(top, name)
-			p.push(&folder{src: top, gap: true})
+	rest, _ := within(parent(src), at)
+	for name := range strings.SplitSeq(rest, "/") {
+		if name == "" {
+			break
+		}
+		if at = join(at, name); !p.bridgeTo(at) {
+			return false
 		}
 	}
+	return true
+}
+
+func (p *planner) bridgeTo(src string) bool {
+	c := p.choose(src, files.Dir)
+	if c == leaveOut {
+		p.barred = barrier{src: src, on: true, quiet: true}
+		return false
+	}
+	p.push(&folder{src: src, gap: true, through: c == pass, wanted: c == take})
+	return true
 }
 
 // lead enters the folders above a selection inside a root that goes back in
@@ -150,19 +161,19 @@ func (p *planner) need() bool {
 // neither can be, it returns what to tell of it and of all that it holds.
 func (p *planner) makeFolder(f, up *folder) *Event {
 	fail := func(err error) *Event { return &Event{Action: refusal(err), Err: err} }
-	st, err := p.lstat(f.at, up)
+	st, err := p.lstatFolder(f, up)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return fail(err)
-	case err != nil || f.at == "" && p.to.made:
+	case errors.Is(err, fs.ErrNotExist):
 		f.fresh = true
+	case err != nil:
+		return fail(err)
 	case st.Type != files.Dir:
-		if p.o.Overwrite == Never || p.o.Overwrite == IfNewer && f.entry != nil && !newer(f.entry.Mtime, st.Mtime) {
+		if p.stays(f, st) {
 			return &Event{Action: Kept, Err: fmt.Errorf("a folder cannot replace it: %w", files.ErrInTheWay)}
 		}
 		f.fresh = true
 	default:
-		f.keep = f.entry == nil || p.o.Overwrite == Never || p.o.Overwrite == IfNewer && !newer(f.entry.Mtime, st.Mtime)
+		f.keep, f.was = p.stays(f, st), st
 	}
 	if p.to.w != nil {
 		if err := p.to.w.Mkdir(f.at); err != nil {
@@ -179,6 +190,29 @@ func (p *planner) makeFolder(f, up *folder) *Event {
 	return nil
 }
 
+// lstatFolder tells what is where a folder shall be, before we touched it.
+func (p *planner) lstatFolder(f, up *folder) (files.Stat, error) {
+	switch {
+	case f.at != "":
+		return p.lstat(f.at, up)
+	case p.to.made:
+		return files.Stat{}, fs.ErrNotExist
+	}
+	return p.to.before, nil
+}
+
+// stays tells whether what has the name of a folder, or the metadata of the
+// folder that is there, is to stay as it is.
+func (p *planner) stays(f *folder, st files.Stat) bool {
+	switch {
+	case p.o.Overwrite == Never:
+		return true
+	case f.entry == nil: // nothing is known that could replace it
+		return st.Type == files.Dir
+	}
+	return p.o.Overwrite == IfNewer && newer(st.Mtime, f.entry.Mtime)
+}
+
 // closeFolder removes what the snapshot does not have, and gives the folder
 // its metadata.
 func (p *planner) closeFolder(ctx context.Context, f *folder) error {
@@ -189,27 +223,46 @@ func (p *planner) closeFolder(ctx context.Context, f *folder) error {
 	if err != nil {
 		return err
 	}
-	dir := files.Stat{Type: files.Dir}
 	switch {
-	case f.through && !f.fresh:
-		return nil
-	case f.keep:
-		p.tell(Kept, f.at, dir, nil)
+	case f.keep || f.through && !f.fresh:
+		p.giveBack(f)
+		if f.keep {
+			p.tell(Kept, f.at, files.Stat{Type: files.Dir}, nil)
+		}
 		return nil
 	case f.at == "" && foreign && !p.o.InPlace:
 		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("the target folder holds other things too: its own owner, mode and times stay as they are")})
+		p.giveBack(f)
 	case f.entry == nil:
 		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("what the snapshot says of it is damaged")})
 	case p.to.w != nil:
 		losses, err := p.to.w.FinishDir(f.at, f.entry.Stat, f.entry.Detail)
 		if err != nil {
-			p.tell(refusal(err), f.at, dir, err)
+			p.tell(refusal(err), f.at, files.Stat{Type: files.Dir}, err)
 			return nil
 		}
 		p.rec.lost(p.shown(f.at), losses...)
 	}
-	p.tell(Restored, f.at, dir, nil)
+	p.tell(Restored, f.at, files.Stat{Type: files.Dir}, nil)
 	return nil
+}
+
+// giveBack takes away again the right to write that a folder got for the
+// restore.
+func (p *planner) giveBack(f *folder) {
+	if p.to.w == nil || f.fresh || f.was.Mode&0o700 == 0o700 {
+		return
+	}
+	now, err := p.to.disk.Lstat(f.at)
+	if err != nil {
+		p.rec.lost(p.shown(f.at), files.Loss{Kind: "mode", Err: err})
+		return
+	}
+	d, _ := p.to.tree.Detail(f.at, now)
+	now.Mode = f.was.Mode
+	if _, err := p.to.w.FinishDir(f.at, now, d); err != nil {
+		p.rec.lost(p.shown(f.at), files.Loss{Kind: "mode", Err: err})
+	}
 }
 
 // shown is a path in the target as it is told.

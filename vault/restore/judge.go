@@ -15,9 +15,9 @@ import (
 type verdict int
 
 const (
-	write verdict = iota
-	same          // it is there already
-	kept          // something else is there and stays
+	toWrite verdict = iota
+	isSame          // it is there already
+	isKept          // something else is there and stays
 )
 
 // lstat tells what is at a path in the folder up of the target. In a folder
@@ -35,29 +35,29 @@ func (p *planner) judge(ctx context.Context, e *manifest.Entry, at string) (verd
 	up := p.top()
 	st, err := p.lstat(at, up)
 	if errors.Is(err, fs.ErrNotExist) {
-		return write, nil
+		return toWrite, nil
 	}
 	if err != nil {
-		return kept, err
+		return isKept, err
 	}
 	if up != nil && !up.listed && !up.gap && !up.through {
 		up.folded = true
 	}
 	switch p.o.Overwrite {
 	case Never:
-		return kept, nil
+		return isKept, nil
 	case IfNewer, IfChanged:
 		if p.equal(e, at, st) {
-			return same, nil
+			return isSame, nil
 		}
 		if p.o.Overwrite == IfNewer && !newer(e.Mtime, st.Mtime) {
-			return kept, nil
+			return isKept, nil
 		}
 	}
 	if st.Type == files.Dir {
-		return write, p.makeRoom(ctx, at)
+		return toWrite, p.makeRoom(ctx, at)
 	}
-	return write, nil
+	return toWrite, nil
 }
 
 // equal tells whether what is there looks as the snapshot has it. Content and

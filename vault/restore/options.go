@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	"coffer/files"
 )
@@ -40,8 +41,8 @@ type Options struct {
 	Devices Choice // device nodes; Auto: as root
 	SetID   Choice // setuid and setgid bits; Auto: as root
 
-	Workers  int       // packs read at once, each with its memory; 0: 3
-	Progress *Progress // counted while running, if not nil
+	Workers  int         // packs read at once, each with its memory; 0: 3
+	Progress *Progress   // counted while running, if not nil
 	OnEvent  func(Event) // told of each entry, one call at a time, if not nil
 
 	bounds bounds // of memory; tests make them small
@@ -127,9 +128,19 @@ type bounds struct {
 
 func (b bounds) orDefault() bounds {
 	if b == (bounds{}) {
-		return bounds{entries: 64 << 10, refs: 64 << 10, open: 512, bytes: 16 << 20}
+		return bounds{entries: 64 << 10, refs: 64 << 10, open: maxOpen(), bytes: 16 << 20}
 	}
 	return b
+}
+
+// maxOpen is how many files may be open at once. Each takes up to three
+// descriptors: itself and its folder's.
+func maxOpen() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 32
+	}
+	return int(min(512, max(16, limit.Cur/6)))
 }
 
 func (o *Options) check() error {

@@ -82,8 +82,10 @@ func (p *planner) place(src string) string {
 	return src // a folder above the selection: only in place, where paths are the same
 }
 
-// entry deals with one entry of the manifest. It is good until the next.
+// entry deals with one entry of the manifest. It is good until the next; its
+// path is copied, because much here is made of parts of it.
 func (p *planner) entry(ctx context.Context, e *manifest.Entry) error {
+	e.Path, e.Err = strings.Clone(e.Path), strings.Clone(e.Err)
 	p.leave(e.Path)
 	if f := p.top(); f != nil {
 		rest, _ := within(e.Path, f.src)
@@ -97,8 +99,10 @@ func (p *planner) entry(ctx context.Context, e *manifest.Entry) error {
 		}
 		p.barred.on = false
 	}
-	p.bridge(e.Path)
-	choice := p.choose(e)
+	if !p.bridge(e.Path) {
+		return nil
+	}
+	choice := p.choose(e.Path, e.Type)
 	if choice == leaveOut {
 		if e.Type == files.Dir {
 			p.barred = barrier{src: e.Path, on: true, quiet: true}
@@ -132,11 +136,11 @@ func (p *planner) barredEntry(e *manifest.Entry) {
 	p.tell(ev.Action, p.place(e.Path), e.Stat, ev.Err)
 }
 
-// choose asks the filters about an entry.
-func (p *planner) choose(e *manifest.Entry) choice {
-	rest, _ := within(e.Path, p.sel.path)
+// choose asks the filters about something in the folder the walk is in.
+func (p *planner) choose(src string, typ files.Type) choice {
+	rest, _ := within(src, p.sel.path)
 	up := p.top()
-	return p.sift.choose(rest, e.Type == files.Dir, up != nil && up.wanted)
+	return p.sift.choose(rest, typ == files.Dir, up != nil && up.wanted)
 }
 
 // enter goes into a folder, and makes it unless it may turn out that nothing
@@ -174,7 +178,7 @@ func (p *planner) one(ctx context.Context, e *manifest.Entry) error {
 		p.settle(e)
 		return nil
 	}
-	if v == kept {
+	if v == isKept {
 		p.tell(Kept, at, e.Stat, nil)
 		p.settle(e)
 		return nil
@@ -215,13 +219,14 @@ func (p *planner) attributes(ctx context.Context, e *manifest.Entry, at string) 
 // group plans an entry with regard to its hard links.
 func (p *planner) group(ctx context.Context, e *manifest.Entry, at string, v verdict) error {
 	if e.Link == [8]byte{} {
-		return p.plan(ctx, e, at, v)
+		_, err := p.plan(ctx, e, at, v)
+		return err
 	}
 	l, ok := p.links[e.Link]
 	if !ok || l.print != fingerprint(e) {
 		return p.leader(ctx, e, at, v)
 	}
-	if v == same && p.sameInode(l.path, at) {
+	if v == isSame && p.sameInode(l.path, at) {
 		p.unchanged(e, at)
 		return nil
 	}
@@ -232,35 +237,37 @@ func (p *planner) group(ctx context.Context, e *manifest.Entry, at string, v ver
 // leader plans the first member of a group, or one that differs from it.
 func (p *planner) leader(ctx context.Context, e *manifest.Entry, at string, v verdict) error {
 	key, print := e.Link, fingerprint(e)
-	if err := p.plan(ctx, e, at, v); err != nil {
+	f, err := p.plan(ctx, e, at, v)
+	if err != nil {
 		return err
-	}
-	l := leader{path: at, print: print, result: Restored}
-	if f := p.win.last(); f != nil && f.path == at {
-		l.file, l.result = f, ""
-		p.win.leaders = append(p.win.leaders, key)
 	}
 	if _, taken := p.links[key]; taken {
 		p.rec.lost(p.shown(at), files.Loss{Kind: "hard link", Err: errors.New("its names differ in the snapshot: it changed while it was saved")})
 		return nil
 	}
+	l := leader{path: at, print: print, file: f}
+	if f == nil {
+		l.result = Restored
+	} else {
+		p.win.leaders = append(p.win.leaders, key)
+	}
 	p.links[key] = l
 	return nil
 }
 
-// plan plans an entry on its own.
-func (p *planner) plan(ctx context.Context, e *manifest.Entry, at string, v verdict) error {
+// plan plans an entry on its own. It returns the file if there is one to come.
+func (p *planner) plan(ctx context.Context, e *manifest.Entry, at string, v verdict) (*file, error) {
 	switch {
-	case v == same && !(p.o.Verify && e.Type == files.Regular):
+	case v == isSame && !(p.o.Verify && e.Type == files.Regular):
 		p.unchanged(e, at)
 	case e.Type != files.Regular:
 		p.win.put(e, at)
 	case p.to.w == nil:
-		return p.wouldWrite(ctx, e, at)
+		return nil, p.wouldWrite(ctx, e, at)
 	default:
-		return p.planFile(ctx, e, at, v == same)
+		return p.planFile(ctx, e, at, v == isSame)
 	}
-	return nil
+	return nil, nil
 }
 
 func (p *planner) unchanged(e *manifest.Entry, at string) {
@@ -279,4 +286,3 @@ func (p *planner) settle(e *manifest.Entry) {
 func (p *planner) tell(a Action, at string, st files.Stat, err error) {
 	p.rec.note(Event{Action: a, Path: p.shown(at), Type: st.Type, Size: st.Size, Err: err})
 }
-

@@ -17,7 +17,7 @@ type restore struct {
 	writes  files.WriterOptions
 	rec     *recorder
 	began   time.Time
-	counted bool // the totals of the progress are known
+	counted bool                 // the totals of the progress are known
 	links   map[string]linkTable // by the name of the root
 	packs   map[packKey]bool     // needed, in a dry run
 }

@@ -15,11 +15,12 @@ import (
 
 // A target is a folder on the disk that is restored into.
 type target struct {
-	dir  string
-	made bool          // by us: nothing was there
-	w    *files.Writer // nil in a dry run
-	tree *files.Tree   // to read back; nil if there is nothing
-	disk disk
+	dir    string
+	made   bool          // by us: nothing was there
+	before files.Stat    // what was there, then
+	w      *files.Writer // nil in a dry run
+	tree   *files.Tree   // to read back; nil if there is nothing
+	disk   disk
 }
 
 // A disk tells what is in a target: a *files.Writer, or, in a dry run, what
@@ -33,8 +34,12 @@ type disk interface {
 // The caller closes the target.
 func openTarget(dir string, o *Options, writes files.WriterOptions) (t *target, err error) {
 	t = &target{dir: dir}
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		t.made = true
+	fi, err := os.Stat(dir)
+	if t.made = errors.Is(err, fs.ErrNotExist); !t.made && err != nil {
+		return nil, err
+	}
+	if !t.made {
+		t.before = statOf(fi)
 	}
 	if o.DryRun && t.made {
 		t.disk = nothing{}
@@ -95,6 +100,11 @@ func (l *looker) Lstat(p string) (files.Stat, error) {
 	if err != nil {
 		return files.Stat{}, err
 	}
+	return statOf(fi), nil
+}
+
+// statOf is what the standard library knows of a thing.
+func statOf(fi fs.FileInfo) files.Stat {
 	st := files.Stat{Type: typeOf(fi.Mode()), Mode: uint32(fi.Mode().Perm())}
 	st.Mtime = files.Time{Sec: fi.ModTime().Unix(), Nsec: int32(fi.ModTime().Nanosecond())}
 	if st.Type == files.Regular {
@@ -109,7 +119,7 @@ func (l *looker) Lstat(p string) (files.Stat, error) {
 		st.UID, st.GID = sys.Uid, sys.Gid
 		st.Dev, st.Ino = uint64(sys.Dev), sys.Ino
 	}
-	return st, nil
+	return st
 }
 
 func (l *looker) ReadDir(p string) ([]string, error) {

@@ -7,6 +7,7 @@ import (
 
 	"coffer/chunk"
 	"coffer/files"
+	"coffer/vault"
 	"coffer/vault/manifest"
 )
 
@@ -56,20 +57,12 @@ func (w *window) put(e *manifest.Entry, at string) {
 	w.weigh(e)
 }
 
-// last returns the file planned last, or nil.
-func (w *window) last() *file {
-	if len(w.files) == 0 {
-		return nil
-	}
-	return w.files[len(w.files)-1]
-}
-
 // written empties the window of its files, except one that goes on.
 func (w *window) written(going *file) {
 	clear(w.files)
 	clear(w.tasks)
 	w.files, w.tasks, w.many = w.files[:0], w.tasks[:0], 0
-	if going != nil {
+	if going != nil && !going.isOver() {
 		w.files, w.many = append(w.files, going), 1
 		going.first, going.count = 0, 0
 	}
@@ -86,10 +79,10 @@ func (w *window) done() {
 // planFile plans a regular file. Where the window has no room for all of its
 // chunks, what is planned so far is written on the way. looksEqual says that
 // what is there should be compared first.
-func (p *planner) planFile(ctx context.Context, e *manifest.Entry, at string, looksEqual bool) error {
+func (p *planner) planFile(ctx context.Context, e *manifest.Entry, at string, looksEqual bool) (*file, error) {
 	if e.ListDepth == 0 && len(p.win.tasks)+len(e.Refs) > p.o.bounds.refs {
 		if err := p.writeOut(ctx, nil); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	f := newFile(at, e)
@@ -98,20 +91,20 @@ func (p *planner) planFile(ctx context.Context, e *manifest.Entry, at string, lo
 	p.win.files = append(p.win.files, f)
 	if f.check && f.entry != nil {
 		if done, err := p.compareLarge(ctx, f); done || err != nil {
-			return err
+			return f, err
 		}
 	}
 	if f.content == 0 && !f.check {
-		return p.empty(f)
+		return f, p.empty(f)
 	}
 	if len(e.Refs) > 1 || e.ListDepth > 0 {
 		p.win.many++
 	}
-	return p.planTasks(ctx, f, e)
+	return f, p.planTasks(ctx, f, e)
 }
 
 // errContent: the chunks of an entry do not make up its content.
-var errContent = errors.New("its chunks do not make up its content")
+var errContent = fmt.Errorf("%w: its chunks do not make up its content", vault.ErrDamaged)
 
 // planTasks adds the chunks of a file to the window.
 func (p *planner) planTasks(ctx context.Context, f *file, e *manifest.Entry) error {
@@ -144,7 +137,7 @@ func (p *planner) planTasks(ctx context.Context, f *file, e *manifest.Entry) err
 
 // badContent gives a file up whose list of chunks is not as it should be.
 func (p *planner) badContent(f *file, err error) error {
-	if isDamage(err) || errors.Is(err, errContent) {
+	if isDamage(err) {
 		p.give(f, Damaged, err)
 		return nil
 	}
@@ -162,7 +155,7 @@ func (p *planner) writeOut(ctx context.Context, going *file) error {
 	}
 	for _, f := range p.win.files {
 		if f != going {
-			p.give(f, Damaged, errors.New("the vault gave less than its content"))
+			p.give(f, Damaged, errContent)
 		}
 	}
 	if err := p.verify(ctx); err != nil {
@@ -224,7 +217,8 @@ func (p *planner) do(ctx context.Context, e *manifest.Entry, at string) error {
 		return nil
 	}
 	if e.Type == files.Regular {
-		return p.planFile(ctx, e, at, false)
+		_, err := p.planFile(ctx, e, at, false)
+		return err
 	}
 	return p.special(e, at)
 }

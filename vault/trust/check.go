@@ -165,17 +165,25 @@ func checkRoles(have []Role) error {
 }
 
 func (u *Until) check() error {
-	if u.Seq == 0 && u.Hash == "" {
+	if u.Seq == 0 && u.Hash == "" && len(u.Also) == 0 {
 		return nil
 	}
 	if u.Seq == 0 || u.Seq > canon.MaxNumber {
 		return fmt.Errorf("until: number %d is out of range", u.Seq)
 	}
-	if _, err := canon.ParseSum(u.Hash); err != nil {
-		return fmt.Errorf("until: %w", err)
+	for _, h := range append([]string{u.Hash}, u.Also...) {
+		if _, err := canon.ParseSum(h); err != nil {
+			return fmt.Errorf("until: %w", err)
+		}
+	}
+	if len(u.Also) > maxEnds || !slices.IsSorted(u.Also) || len(slices.Compact(slices.Clone(u.Also))) < len(u.Also) {
+		return fmt.Errorf("until: further ends: want at most %d, sorted, each once", maxEnds)
 	}
 	return nil
 }
+
+// maxEnds bounds the further ends of a forked history.
+const maxEnds = 15
 
 // checkInherits lets a device inherit only what was enrolled earlier, so that
 // there is no circle, and was revoked, so that no two machines at work share

@@ -52,7 +52,7 @@ func (t *Trust) openers() (seal.Recipients, error) {
 			keys = append(keys, d.Age)
 		}
 	}
-	r, err := seal.ParseRecipients(keys)
+	r, err := seal.ParseAudience(keys)
 	if err != nil {
 		return r, fmt.Errorf("recipients and devices in good standing together: %w", err)
 	}

@@ -64,10 +64,13 @@ type Device struct {
 }
 
 // Until names the last valid commit of a revoked device: it and its ancestors
-// stay valid, nothing else does. Seq 0 and no hash mean none.
+// stay valid, nothing else does. Seq 0 and no hash mean none. Where the device's
+// history had forked and no commit had joined the branches, Also names the ends
+// of the others: what they hold was committed, so it stays.
 type Until struct {
-	Seq  uint64 `json:"seq"`
-	Hash string `json:"hash"` // SHA-256 of the commit, as its name ends
+	Seq  uint64   `json:"seq"`
+	Hash string   `json:"hash"`           // SHA-256 of the commit, as its name ends
+	Also []string `json:"also,omitempty"` // likewise, of the further ends, sorted
 }
 
 // A Floor is what every forget must leave of each project, whatever a policy

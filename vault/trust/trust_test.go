@@ -289,6 +289,34 @@ func crowd(t testing.TB, x *trust.Trust, n int, revoked bool) {
 	}
 }
 
+// As many devices as can be in good standing, post-quantum all: the seal's
+// header stays within its bound.
+func TestManyDevices(t *testing.T) {
+	r := newRoom(t, false)
+	for i := range 34 {
+		r.trust.Devices = append(r.trust.Devices, trust.Device{
+			ID: trust.DeviceID(fmt.Sprintf("e%015d", i)), Label: "x", Sign: trusttest.Public(fmt.Sprint(i)),
+			Age: trusttest.Identity(t, false).Recipient(), Roles: []trust.Role{trust.Write},
+		})
+	}
+	name, data := mustSeal(t, r.trust, r.root)
+	for _, id := range []*seal.Identity{r.vault, r.laptop} {
+		if _, err := trust.OpenNamed(name, data, seal.NewIdentities(id), r.public()); err != nil {
+			t.Error(err)
+		}
+	}
+	more := r.trust.Devices[34]
+	more.ID, more.Sign, more.Age = "f000000000000000", trusttest.Public("more"), trusttest.Identity(t, false).Recipient()
+	r.trust.Devices = append(r.trust.Devices, more)
+	if err := r.trust.Check(); err == nil || !strings.Contains(err.Error(), "36") {
+		t.Errorf("one device more than can be sealed to: %v", err)
+	}
+	r.trust.Devices[35].Until = &trust.Until{}
+	if err := r.trust.Check(); err != nil {
+		t.Errorf("with that one revoked: %v", err)
+	}
+}
+
 func TestManyRevokedDevices(t *testing.T) {
 	r := newRoom(t, true)
 	crowd(t, r.trust, trust.MaxDevices-1, true)

@@ -25,9 +25,9 @@ var patternPieces = []string{
 }
 
 var wholePatterns = []string{
-	"*", "**", "/", "//", "!", "#", "*/", "/*", "/**", "**/", "/**/", "**/*", "*/**", "a/**", "a/**/", "**/a", "a/**/b", "/a/*/b",
+	"*", "**", "/", "//", "!", "#", "/a/*/b", "/a/**/b", "/a/**b", "/a/x**", "foo**", "/foo**/bar", "[[:alpha:]]", "[[:space:]]", "x/[]]", "x/[!]a]", "x/[^a-z]", "*/", "/*", "/**", "**/", "/**/", "**/*", "*/**", "a/**", "a/**/", "**/a", "a/**/b", "/a/*/b",
 	"foo/*", "!foo/", "!foo/bar", "foo", "!foo", "/foo/bar/", "*.o", "!*.o", "a**", "/a**", "a/b**", "foo**/bar", "a\\", "\\", " ", "  a", "a  ",
-	`a\ `, `a\  `, "\ta", "a\t", "[", "[]", "[!]", "[^]", "\\!a", "\\#a", "!!a", "! a", "a/", "a//", "a//b", "./a", "a/./b", "../a", "/.", "a\r",
+	`a\ `, `a\  `, `a/**\/b`, `**\/a`, `foo/**\/`, `/**\/**`, "\ta", "a\t", "[", "[]", "[!]", "[^]", "\\!a", "\\#a", "!!a", "! a", "a/", "a//", "a//b", "./a", "a/./b", "../a", "/.",
 }
 
 var entryNames = []string{
@@ -105,6 +105,33 @@ func TestExcludeAsGitDoes(t *testing.T) {
 	}
 	if queries < 10000 {
 		t.Errorf("only %d queries", queries)
+	}
+}
+
+// Each form of a pattern alone, on a tree that has what it is about.
+func TestEachPatternAsGitDoes(t *testing.T) {
+	dir := t.TempDir()
+	git(t, dir, nil, "init", "-q")
+	for _, p := range []string{"a/x/y/b/c", "a/b/c", "b/a/x", "x/a/b", "foo/bar/baz", "foobar/x", "fooX/Y/bar/z", "a b/f", "x/y/z/a", "abc/f"} {
+		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(p)), 0o755))
+		must(t, os.WriteFile(filepath.Join(dir, p), nil, 0o644))
+	}
+	for _, name := range entryNames {
+		if _, err := os.Lstat(filepath.Join(dir, "x", name)); err != nil {
+			must(t, os.WriteFile(filepath.Join(dir, "x", name), nil, 0o644))
+		}
+	}
+	paths := allPaths(t, dir)
+	for _, pattern := range wholePatterns {
+		// Nothing below an excluded folder is asked about, so what a pattern
+		// does to paths shows best after another took the folders back.
+		for _, lines := range [][]string{{pattern}, {pattern, "!a", "!x", "!foo*", "!y"}} {
+			must(t, os.WriteFile(filepath.Join(dir, ".git/info/exclude"), []byte(strings.Join(lines, "\n")), 0o644))
+			want, got := gitIgnored(t, dir, paths), notWalked(t, dir, paths, lines)
+			if !maps.Equal(got, want) {
+				explain(t, dir, 0, lines, nil, paths, got, want)
+			}
+		}
 	}
 }
 

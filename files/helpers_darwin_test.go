@@ -7,3 +7,5 @@ func setFsUser(int) {}
 
 // mountTmpfs: there is none.
 func mountTmpfs(testing.TB, string) bool { return false }
+
+func bindMount(testing.TB, string, string) {}

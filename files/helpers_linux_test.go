@@ -25,3 +25,9 @@ func mountTmpfs(t testing.TB, at string) bool {
 	t.Cleanup(func() { must(t, unix.Unmount(at, unix.MNT_DETACH)) })
 	return true
 }
+
+func bindMount(t testing.TB, from, to string) {
+	t.Helper()
+	must(t, unix.Mount(from, to, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(to, unix.MNT_DETACH)) })
+}

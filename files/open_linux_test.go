@@ -22,10 +22,14 @@ func TestOpenWaitsForALease(t *testing.T) {
 	if _, err := unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
 		t.Fatalf("take a lease: %v", err)
 	}
-	time.AfterFunc(100*time.Millisecond, func() {
-		_, _ = unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
-	})
+	given := make(chan error)
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		_, err := unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+		given <- err
+	}()
 	f, err := openTree(t, dir).Open("f", Stat{})
+	must(t, <-given)
 	must(t, err)
 	f.Close()
 }

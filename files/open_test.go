@@ -78,10 +78,14 @@ func TestOpenRefusesOtherPaths(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(dir, "d"), 0o755))
 	must(t, os.WriteFile(filepath.Join(dir, "d", "f"), nil, 0o644))
 	must(t, os.WriteFile(filepath.Join(dir, "out"), nil, 0o644))
+	must(t, os.Mkdir(filepath.Join(dir, "d", "sub"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "d", "sub", "g"), nil, 0o644))
+	must(t, os.Symlink("sub", filepath.Join(dir, "d", "inner")))
+	must(t, os.Symlink("f", filepath.Join(dir, "d", "link")))
 	tree := openTree(t, filepath.Join(dir, "d"))
 	for _, resolves := range []bool{canResolve(tree.fd), false} {
 		tree.resolves = resolves
-		for _, p := range []string{"../out", "/", "./f", "f/", "/f", "d/../f", "..", ".", "f\x00", "x//f"} {
+		for _, p := range []string{"../out", "/", "./f", "f/", "/f", "d/../f", "..", ".", "f\x00", "x//f", "inner/g", "link", "sub", ""} {
 			if _, err := tree.Open(p, Stat{}); err == nil {
 				t.Errorf("opened %q", p)
 			}

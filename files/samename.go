@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,7 +46,9 @@ func (w *Writer) claim(st Stat, path string) {
 }
 
 // taken tells whether the name that path has in p leads to something restored
-// as another path. (A further hard link to self is no other thing.)
+// as another path. (A further hard link to self is no other thing.) If it does
+// not, what has the name is about to be replaced, and its inode may soon be
+// that of something else.
 func (w *Writer) taken(p *place, path, name string, self inode) error {
 	if !w.blurry {
 		return nil
@@ -57,8 +60,23 @@ func (w *Writer) taken(p *place, path, name string, self inode) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := inode{st.Dev, st.Ino}
-	if as, ok := w.ours[id]; ok && as != path && id != self {
+	as, ok := w.ours[id]
+	if ok && as != path && id != self {
 		return ErrSameName
 	}
+	if id != self && st.Nlink < 2 {
+		delete(w.ours, id)
+	}
 	return nil
+}
+
+// unclaim forgets what was restored as path or below it.
+func (w *Writer) unclaim(path string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, as := range w.ours {
+		if as == path || strings.HasPrefix(as, path+"/") {
+			delete(w.ours, id)
+		}
+	}
 }

@@ -262,6 +262,21 @@ func TestCombTree(t *testing.T) {
 	}
 }
 
+// A chain of folders needs no more descriptors than a short one.
+func TestChainNeedsFewDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	makeDeep(t, dir, 400, 2, false)
+	tree := openTree(t, dir)
+	before := openFiles(t)
+	for e, err := range tree.Walk(t.Context(), Options{Parallel: 1}, nil) {
+		must(t, err)
+		must(t, e.Err)
+		if n := openFiles(t) - before; n > 4 {
+			t.Fatalf("%d descriptors at %d bytes of path", n, len(e.Path))
+		}
+	}
+}
+
 // A folder that takes the place of the one that was listed, while its
 // descriptor was given back, is noticed.
 func TestReopenedFolderMustBeTheSame(t *testing.T) {
@@ -315,6 +330,9 @@ func TestUnreadableFolderIsNamed(t *testing.T) {
 		if _, err := tree.Open("listable/x", Stat{}); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("open: %v", err)
 		}
+		f, err := tree.Open("a/x", find(t, got, "a/x").stat) // not ours: its access time cannot be spared
+		must(t, err)
+		f.Close()
 	})
 }
 
@@ -390,8 +408,12 @@ func TestFolderSwappedForSymlink(t *testing.T) {
 // over, until stop is called.
 func swap(t testing.TB, at, elsewhere string) (stop func()) {
 	t.Helper()
-	link := at + "-link"
-	must(t, os.Symlink(elsewhere, link))
+	must(t, os.Symlink(elsewhere, at+"-link"))
+	return swapWith(at, at+"-link")
+}
+
+// swapWith gives other the name at and takes it away again, over and over.
+func swapWith(at, other string) (stop func()) {
 	quit, done := make(chan bool), make(chan bool)
 	go func() {
 		defer close(done)
@@ -401,9 +423,9 @@ func swap(t testing.TB, at, elsewhere string) (stop func()) {
 				return
 			default:
 				_ = os.Rename(at, at+"-dir")
-				_ = os.Rename(link, at)
+				_ = os.Rename(other, at)
 				runtime.Gosched()
-				_ = os.Rename(at, link)
+				_ = os.Rename(at, other)
 				_ = os.Rename(at+"-dir", at)
 			}
 		}
@@ -504,6 +526,24 @@ func TestOneFileSystem(t *testing.T) {
 	}
 	if !slices.Equal(paths, want) || !slices.Equal(skipped, wantSkipped) {
 		t.Errorf("%q, skipped %q", paths, skipped)
+	}
+}
+
+// Two files with one inode number on two devices are not one file.
+func TestFileMountedOnAFile(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "mnt"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o644))
+	mounted := mountTmpfs(t, filepath.Join(dir, "mnt"))
+	must(t, os.WriteFile(filepath.Join(dir, "mnt", "x"), []byte("mounted"), 0o644))
+	must(t, os.Link(filepath.Join(dir, "mnt", "x"), filepath.Join(dir, "mnt", "y")))
+	if mounted {
+		bindMount(t, filepath.Join(dir, "mnt", "x"), filepath.Join(dir, "file"))
+	}
+	got := walkAll(t, dir, Options{OneFileSystem: true})
+	e := find(t, got, "file")
+	if device := fmt.Sprintf("\x00%d", e.stat.Dev); mounted && (e.mount != device || e.stat.Size != 7) || !mounted && e.mount != "" {
+		t.Errorf("%+v", e)
 	}
 }
 

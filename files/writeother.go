@@ -29,46 +29,49 @@ func (w *Writer) Mkdir(path string) error {
 }
 
 func (w *Writer) mkdir(p *place, path, name string) error {
-	err := p.root.Mkdir(name, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		var fi fs.FileInfo
-		if fi, err = p.root.Lstat(name); err != nil {
-			return bare(err)
-		}
-		if fi.IsDir() {
-			return w.reuse(p, path, name, fi)
-		}
-		if !w.o.Replace {
-			return fmt.Errorf("%s %w", kindOf(fi), ErrInTheWay)
-		}
-		if err := w.taken(p, path, name, inode{}); err != nil {
-			return err
-		}
-		w.forget(path)
-		if err := p.root.Remove(name); err != nil {
-			return bare(err)
-		}
-		err = p.root.Mkdir(name, 0o700)
+	made := p.root.Mkdir(name, 0o700)
+	if made != nil && !errors.Is(made, fs.ErrExist) {
+		return bare(made)
 	}
+	fi, err := p.root.Lstat(name)
 	if err != nil {
 		return bare(err)
 	}
-	return w.claimName(p, path, name)
-}
-
-// reuse makes an existing folder one that we can write to.
-func (w *Writer) reuse(p *place, path, name string, fi fs.FileInfo) error {
-	if err := w.taken(p, path, name, inode{}); err != nil {
-		return err
+	if made != nil {
+		if fi, err = w.mkdirOver(p, path, name, fi); err != nil {
+			return bare(err)
+		}
 	}
 	if fi.Mode().Perm()&0o700 != 0o700 {
-		// It is ours or the call fails; a link that took its place leads
-		// nowhere outside.
+		// An old folder, or a new one under a default access control list or a
+		// strange umask: we must be able to write to it. It is ours or the call
+		// fails; a link that took its place leads nowhere outside.
 		if err := p.root.Chmod(name, fi.Mode()|0o700); err != nil {
 			return bare(err)
 		}
 	}
 	return w.claimName(p, path, name)
+}
+
+// mkdirOver makes a folder of fi, which has the name already: a folder is kept.
+func (w *Writer) mkdirOver(p *place, path, name string, fi fs.FileInfo) (fs.FileInfo, error) {
+	if err := w.taken(p, path, name, inode{}); err != nil {
+		return nil, err
+	}
+	if fi.IsDir() {
+		return fi, nil
+	}
+	if !w.o.Replace {
+		return nil, fmt.Errorf("%s %w", kindOf(fi), ErrInTheWay)
+	}
+	w.forget(path)
+	if err := p.root.Remove(name); err != nil {
+		return nil, err
+	}
+	if err := p.root.Mkdir(name, 0o700); err != nil {
+		return nil, err
+	}
+	return p.root.Lstat(name)
 }
 
 func (w *Writer) claimName(p *place, path, name string) error {

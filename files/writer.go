@@ -174,6 +174,7 @@ func (w *Writer) remove(path string, how func(*os.Root, string) error) error {
 	}
 	defer w.release(p)
 	w.forget(path)
+	w.unclaim(path)
 	if err := how(p.root, name); err != nil {
 		return &fs.PathError{Op: "remove", Path: path, Err: bare(err)}
 	}

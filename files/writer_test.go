@@ -202,6 +202,36 @@ func TestSwapperDuringRestore(t *testing.T) {
 	}
 }
 
+// A link to another folder of the target leads a restore astray just as well.
+func TestSwapperInsideTheTarget(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "d"), 0o755))
+	must(t, os.Mkdir(filepath.Join(dir, "bait"), 0o755))
+	defer swap(t, filepath.Join(dir, "d"), "bait")()
+	p, err := newPlaceAt(dir)
+	must(t, err)
+	defer p.close()
+	bait, err := p.root.Lstat("bait")
+	must(t, err)
+	opened := 0
+	for began := time.Now(); time.Since(began) < 5*time.Second && opened < 20000; {
+		d, err := openChild(p, "d")
+		if err != nil {
+			continue
+		}
+		opened++
+		fi, err := d.root.Stat(".")
+		must(t, err)
+		d.close()
+		if os.SameFile(fi, bait) {
+			t.Fatal("opened the folder that a link led to")
+		}
+	}
+	if opened == 0 {
+		t.Error("never opened")
+	}
+}
+
 // A FIFO where a folder must be does not stop a restore for ever.
 func TestFIFOInTheWay(t *testing.T) {
 	dir := t.TempDir()
@@ -239,6 +269,25 @@ func TestFIFOInTheWay(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+// Nor does one that takes the place of a folder in the moment it is opened.
+func TestFIFOSwappedForAFolder(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "d"), 0o755))
+	must(t, unix.Mkfifo(filepath.Join(dir, "d-link"), 0o600))
+	stop := swapWith(filepath.Join(dir, "d"), filepath.Join(dir, "d-link"))
+	defer stop()
+	within(t, 20*time.Second, func() {
+		p, err := newPlaceAt(dir)
+		must(t, err)
+		defer p.close()
+		for began := time.Now(); time.Since(began) < 500*time.Millisecond; {
+			if d, err := openChild(p, "d"); err == nil {
+				d.close()
+			}
+		}
+	})
 }
 
 func newPlaceAt(dir string) (*place, error) {

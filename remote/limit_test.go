@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ import (
 // network does.
 type paced struct {
 	*mem.Store
-	largest int // piece
+	largest atomic.Int64 // piece
 }
 
 func (p *paced) Put(ctx context.Context, o remote.Object) error {
@@ -25,7 +26,7 @@ func (p *paced) Put(ctx context.Context, o remote.Object) error {
 		if err != nil {
 			return err
 		}
-		p.largest = max(p.largest, n)
+		p.largest.Store(max(p.largest.Load(), int64(n)))
 		rest -= n
 	}
 	return p.Store.Put(ctx, o)
@@ -119,8 +120,8 @@ func TestLimitPieces(t *testing.T) {
 		if err := l.Put(t.Context(), remote.NewObject("a", make([]byte, 400_000))); err != nil {
 			t.Fatal(err)
 		}
-		if p.largest != 10_000 {
-			t.Errorf("pieces of %d bytes at 40,000 a second, want a quarter second", p.largest)
+		if n := p.largest.Load(); n != 10_000 {
+			t.Errorf("pieces of %d bytes at 40,000 a second, want a quarter second", n)
 		}
 	})
 }

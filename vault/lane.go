@@ -46,6 +46,9 @@ func (l *Lane) Put(data []byte) (ref chunk.Ref, isNew bool, err error) {
 		off := l.builder.Add(l.kind, id, data)
 		return chunk.Ref{ID: id, Series: l.series, Number: l.number, Offset: off, Len: int64(len(data))}, nil
 	})
+	if err == nil && l.kind == chunk.Segment {
+		l.run.noteNamed(id)
+	}
 	if err != nil || !isNew {
 		return ref, false, err
 	}
@@ -87,13 +90,15 @@ func (l *Lane) Flush() error {
 
 // builder takes an idle builder or makes one.
 func (r *Run) builder(kind chunk.Kind) *pack.Builder {
-	if kind == chunk.Data {
-		if b, ok := r.builders.Get().(*pack.Builder); ok {
-			return b
-		}
+	if kind == chunk.Segment {
+		return pack.NewBuilder(pack.TargetSegment, r.o.Level)
+	}
+	select {
+	case b := <-r.builders:
+		return b
+	default:
 		return pack.NewBuilder(pack.TargetData, r.o.Level)
 	}
-	return pack.NewBuilder(pack.TargetSegment, r.o.Level)
 }
 
 // packJob is a closed pack on its way to the remote.
@@ -105,16 +110,20 @@ type packJob struct {
 	refs    []chunk.Ref
 }
 
-// send seals, checks and uploads a pack beside the lanes. The first failure
-// cancels the run.
+// send seals, checks and uploads a pack beside the lanes, in one of the
+// buffers of the run: as many packs as there are buffers are on their way at a
+// time, and memory does not grow with a slow remote. The first failure cancels
+// the run.
 func (r *Run) send(j *packJob) error {
+	var out *bytes.Buffer
 	select {
-	case r.sealing <- struct{}{}:
+	case out = <-r.buffers:
 	case <-r.ctx.Done():
 		return context.Cause(r.ctx)
 	}
 	r.work.Go(func() {
-		if err := r.sealAndPut(j); err != nil {
+		defer func() { r.buffers <- out }()
+		if err := r.sealAndPut(j, out); err != nil {
 			r.index.Forget(j.series, j.number)
 			r.cancel(err)
 		}
@@ -124,22 +133,12 @@ func (r *Run) send(j *packJob) error {
 
 // sealAndPut turns the builder's chunks into an object, opens that object
 // again in memory and re-hashes every chunk in it, and uploads it.
-func (r *Run) sealAndPut(j *packJob) error {
-	out := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(out)
-	out.Reset()
+func (r *Run) sealAndPut(j *packJob, out *bytes.Buffer) error {
 	sealed, err := r.seal(j, out)
-	<-r.sealing
 	if err != nil {
 		return err
 	}
 	p := ledger.Pack{Series: j.series, Number: j.number, Sum: sealed.Sum, Size: int64(len(sealed.Object))}
-	select {
-	case r.sending <- struct{}{}:
-		defer func() { <-r.sending }()
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
-	}
 	r.Stats.Flying.Add(p.Size)
 	defer r.Stats.Flying.Add(-p.Size)
 	if err := r.v.store.Put(r.ctx, remote.Object{Name: p.Name(), Data: sealed.Object, Sum: sealed.Sum}); err != nil {
@@ -150,12 +149,17 @@ func (r *Run) sealAndPut(j *packJob) error {
 
 // seal makes the object and proves in memory that it gives every chunk back.
 func (r *Run) seal(j *packJob, out *bytes.Buffer) (pack.Sealed, error) {
+	r.sealing.Lock()
+	defer r.sealing.Unlock()
 	sealed, err := j.builder.Seal(r.recipients, out)
 	if err != nil {
 		return sealed, fmt.Errorf("seal pack %s/%010d: %w", j.series, j.number, err)
 	}
 	if j.kind == chunk.Data {
-		r.builders.Put(j.builder)
+		select {
+		case r.builders <- j.builder:
+		default:
+		}
 	}
 	if err := r.checker.Check(sealed); err != nil {
 		return sealed, fmt.Errorf("pack %s/%010d does not open to what was put in; memory may be failing; nothing of it was stored: %w", j.series, j.number, err)

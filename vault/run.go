@@ -53,21 +53,23 @@ type Run struct {
 	ctx    context.Context // of the uploads: cancelled by the first failure
 	cancel context.CancelCauseFunc
 
-	sealing  chan struct{} // one token: packs are sealed and checked one at a time
-	checker  *pack.Checker // of who holds the token
-	sending  chan struct{} // tokens: packs on their way at a time
-	builders sync.Pool     // of *pack.Builder, by use
+	sealing  sync.Mutex         // packs are sealed and checked one at a time
+	checker  *pack.Checker      // guarded by sealing
+	buffers  chan *bytes.Buffer // as many as packs may be on their way
+	builders chan *pack.Builder // idle ones
 	work     sync.WaitGroup
 
 	Stats Stats
 
-	mu       sync.Mutex
-	last     *sentPack    // guarded by mu: kept to be fetched and opened before the commit
-	acked    []packNumber // guarded by mu: what this run stored
-	progress time.Time    // guarded by mu: when progress was last committed
+	mu    sync.Mutex
+	last  *sentPack    // guarded by mu: kept to be fetched and opened before the commit
+	acked []packNumber // guarded by mu: what this run stored
+	named []uint64     // guarded by mu: beginnings of the IDs of segments put, see Tidy
 
-	commitMu sync.Mutex // one commit at a time
-	ended    bool
+	commitMu    sync.Mutex // one commit at a time
+	background  sync.WaitGroup
+	endProgress context.CancelFunc
+	ended       bool
 }
 
 type packNumber struct {
@@ -108,7 +110,7 @@ func (r *Run) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask %s for its time: %w", v.store.Location(), err)
 	}
-	r.started, r.skew, r.progress = now, time.Until(now), now
+	r.started, r.skew = now, time.Until(now)
 	if err := v.refreshTrust(ctx, nil); err != nil {
 		return err
 	}
@@ -139,10 +141,20 @@ func (r *Run) startWorkers(ctx context.Context) {
 		r.o.Uploads = 3
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
-	r.sealing = make(chan struct{}, 1)
 	r.checker = pack.NewChecker(r.v.Hasher)
-	r.sending = make(chan struct{}, r.o.Uploads)
+	progress, end := context.WithCancel(r.ctx)
+	r.endProgress = end
+	r.background.Go(func() { r.keepProgress(progress) })
+	r.builders = make(chan *pack.Builder, 2)
+	r.buffers = make(chan *bytes.Buffer, r.o.Uploads)
+	for range r.o.Uploads {
+		r.buffers <- bytes.NewBuffer(make([]byte, 0, bufferSize))
+	}
 }
+
+// bufferSize has room for any pack, so that no buffer is ever grown and copied;
+// what is not touched of it costs nothing.
+const bufferSize = pack.TargetData + chunk.MaxSize + 2<<20
 
 // Vault returns the vault the run writes to.
 func (r *Run) Vault() *Vault { return r.v }
@@ -168,6 +180,7 @@ func (r *Run) warn(err error) {
 func (r *Run) Close() error {
 	if r.cancel != nil {
 		r.cancel(context.Canceled)
+		r.stopProgress()
 		r.work.Wait()
 	}
 	return r.release()
@@ -193,5 +206,3 @@ func (r *Run) release() error {
 	}
 	return err
 }
-
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

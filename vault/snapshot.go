@@ -38,6 +38,7 @@ type Committed struct {
 // rolls, ledger and body, checks, and publishes. ErrRestart if the check
 // fails; then nothing is visible, and the caller starts again from the walk.
 func (r *Run) Commit(ctx context.Context, s NewSnapshot) (Committed, error) {
+	r.stopProgress()
 	if err := r.wait(); err != nil {
 		return Committed{}, err
 	}
@@ -293,11 +294,6 @@ func (r *Run) CommitProgress(ctx context.Context) error {
 	}
 	d.objects = append(d.objects, d.ledger)
 	_, err = r.publish(ctx, d)
-	if err == nil {
-		r.mu.Lock()
-		r.progress = time.Now()
-		r.mu.Unlock()
-	}
 	return err
 }
 

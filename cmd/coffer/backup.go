@@ -176,7 +176,7 @@ func (d *door) backupOptions(c *config.Config, f backupFlags, p config.Project, 
 		Walk: walkOptions(f, p), Never: ownPlaces(v), Progress: new(backup.Progress),
 	}
 	if cv, err := c.Vault(d.vault); err == nil {
-		o.Uploads = min(cv.Connections, 8)
+		o.Uploads = cv.Connections
 	}
 	return o, nil
 }

@@ -144,7 +144,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 func (s *Store) in(act, name string, op func(*os.Root) error) error {
 	root, err := os.OpenRoot(s.root)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist), err != nil && isFile(s.root):
 		err = fmt.Errorf("%w: %v", remote.ErrNoBucket, err)
 	case err == nil:
 		defer root.Close()
@@ -157,6 +157,12 @@ func (s *Store) in(act, name string, op func(*os.Root) error) error {
 		return fmt.Errorf("%s %s: %w", act, s.root, kind(err))
 	}
 	return fmt.Errorf("%s %s in %s: %w", act, name, s.root, kind(err))
+}
+
+// isFile reports whether something other than a folder is at path.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir()
 }
 
 // kind adds to a system error the sentinel that says what it means here.

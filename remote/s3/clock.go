@@ -47,8 +47,13 @@ func (c *serverClock) now() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	now := time.Now()
-	passed := now.Sub(c.at) // monotonic: stands still in sleep
-	byWall := now.Round(0).Sub(c.at.Round(0))
+	return c.after(now.Sub(c.at), now.Round(0).Sub(c.at.Round(0)))
+}
+
+// after is now with what passed since by the monotonic clock, which stands
+// still while the machine sleeps, and by the wall clock. It is called with mu
+// held.
+func (c *serverClock) after(passed, byWall time.Duration) (time.Time, bool) {
 	if passed > trust || (byWall-passed).Abs() > time.Second {
 		return time.Time{}, false
 	}

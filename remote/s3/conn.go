@@ -90,21 +90,25 @@ func (c *stallConn) Read(p []byte) (int, error) {
 
 func (c *stallConn) Write(p []byte) (n int, err error) {
 	for {
-		if err := c.Conn.SetWriteDeadline(c.writeDeadline()); err != nil {
-			return n, err
-		}
-		m, err := c.Conn.Write(p[:min(len(p), stallPiece)])
+		m, err := c.writePiece(p[:min(len(p), stallPiece)])
 		n, p = n+m, p[m:]
-		// Whoever is reading now starts to wait anew. If it cannot be set,
-		// the reader has closed the connection, and says why.
-		_ = c.Conn.SetReadDeadline(time.Now().Add(c.limit))
-		if err != nil && c.dead.Load() {
-			return n, os.ErrDeadlineExceeded // rather than that it was closed
-		}
 		if err != nil || len(p) == 0 {
 			return n, err
 		}
 	}
+}
+
+func (c *stallConn) writePiece(p []byte) (n int, err error) {
+	if err = c.Conn.SetWriteDeadline(c.writeDeadline()); err == nil {
+		n, err = c.Conn.Write(p)
+	}
+	// Whoever is reading now starts to wait anew. If it cannot be set, the
+	// reader has closed the connection, and says why.
+	_ = c.Conn.SetReadDeadline(time.Now().Add(c.limit))
+	if err != nil && c.dead.Load() {
+		return n, os.ErrDeadlineExceeded // rather than that it was closed
+	}
+	return n, err
 }
 
 // SetWriteDeadline is used by TLS to close in good time.

@@ -15,6 +15,7 @@ func TestContract(t *testing.T) {
 	for _, kind := range []servers.Kind{servers.MinIO, servers.VersityGW} {
 		for _, scheme := range []servers.Scheme{servers.HTTP, servers.TLS} {
 			t.Run(fmt.Sprintf("%s %s", kind, scheme), func(t *testing.T) {
+				t.Parallel()
 				srv := servers.Start(t, kind, scheme)
 				bucket := srv.NewBucket(t)
 				var n atomic.Int32

@@ -37,5 +37,7 @@
 // # Known gaps
 //
 // Google Cloud Storage changes the Accept-Encoding header that this client
-// signs; its S3 interface is not supported.
+// signs; its S3 interface is not supported. A server that does not know SHA-256
+// checksums gets an MD5 instead, beside the signed payload hash; a presigned
+// request then has nothing stronger than that MD5.
 package s3

@@ -31,8 +31,8 @@ func (s *Store) get(ctx context.Context, op remote.Op, dst []byte, name string, 
 	got := dst
 	err := s.call(ctx, op, name, func(in func(*s3.Options)) error {
 		out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.bucket(), Key: s.key(name), Range: w.header()}, in)
-		if answerOf(err).code == "InvalidRange" {
-			return nil // the object ends before
+		if a := answerOf(err); a.code == "InvalidRange" {
+			return s.beyond(op, name, w, a) // the object ends before
 		}
 		if err != nil {
 			return err
@@ -45,6 +45,16 @@ func (s *Store) get(ctx context.Context, op remote.Op, dst []byte, name string, 
 		return dst, err
 	}
 	return got, nil
+}
+
+// beyond checks an answer that the window begins after the end, which says
+// where the end is, against that.
+func (s *Store) beyond(op remote.Op, name string, w window, a answer) error {
+	var total int64
+	if _, err := fmt.Sscanf(a.header.Get("Content-Range"), "bytes */%d", &total); err == nil && w.first < total {
+		return s.damaged(op, name, fmt.Sprintf("the answer denies byte %d of %d", w.first, total))
+	}
+	return nil
 }
 
 // A window is the range asked for: bytes first to last, both inclusive.

@@ -59,6 +59,15 @@ func TestGetTruncated(t *testing.T) {
 			t.Errorf("%s: %q, %v, want an error worth a retry", what, got, err)
 		}
 	}
+	for total, want := range map[int]error{10: nil, 11: remote.ErrDamaged} {
+		s := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", total))
+			refuse(w, 416, "InvalidRange", "The requested range is not satisfiable")
+		})
+		if got, err := s.Get(t.Context(), nil, "a", 10, 10); !errors.Is(err, want) || len(got) != 0 {
+			t.Errorf("range beyond %d bytes: %v, want %v", total, err, want)
+		}
+	}
 	// Without a length, an end tells nothing.
 	s := open(t, raw(t, func(conn net.Conn, _ *http.Request) {
 		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nxxxxx\r\n0\r\n\r\n")

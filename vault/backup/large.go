@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 
 	"coffer/chunk"
 	"coffer/vault/manifest"
@@ -23,13 +22,23 @@ type chunkJob struct {
 	done chan struct{}
 }
 
-// inFlight bounds the chunks of one file that are cut and not yet stored.
-// Each holds a buffer of chunk.MaxSize.
-const inFlight = 4
+// inFlight bounds the chunks of one file that are cut and not yet stored. Each
+// holds a buffer of chunk.MaxSize.
+const inFlight = 3
 
-var chunkBuffers = sync.Pool{New: func() any {
+// free returns an idle job of this worker, or nil if all are pending.
+func (w *worker) free() *chunkJob {
+	if n := len(w.idle); n > 0 {
+		job := w.idle[n-1]
+		w.idle = w.idle[:n-1]
+		return job
+	}
+	if w.jobs == inFlight {
+		return nil
+	}
+	w.jobs++
 	return &chunkJob{buf: make([]byte, chunk.MaxSize), done: make(chan struct{}, 1)}
-}}
+}
 
 // large cuts r and stores its chunks. It returns the bytes read.
 func (w *worker) large(ctx context.Context, it *item, e *manifest.Entry, r io.Reader) (int64, error) {
@@ -37,14 +46,21 @@ func (w *worker) large(ctx context.Context, it *item, e *manifest.Entry, r io.Re
 	w.splitter.Reset(r)
 	var total int64
 	for {
-		job := chunkBuffers.Get().(*chunkJob)
+		job := w.free()
+		if job == nil {
+			if err := f.take(ctx); err != nil {
+				return total, errors.Join(err, f.drain())
+			}
+			continue
+		}
 		data, err := w.splitter.Next(job.buf)
+		if err != nil {
+			w.idle = append(w.idle, job)
+		}
 		if errors.Is(err, io.EOF) {
-			chunkBuffers.Put(job)
 			break
 		}
 		if err != nil {
-			chunkBuffers.Put(job)
 			if failed := f.drain(); failed != nil {
 				return total, failed
 			}
@@ -53,9 +69,7 @@ func (w *worker) large(ctx context.Context, it *item, e *manifest.Entry, r io.Re
 		job.data = data
 		total += int64(len(data))
 		w.p.count(int64(len(data)))
-		if err := f.add(ctx, job); err != nil {
-			return total, errors.Join(err, f.drain())
-		}
+		f.add(job)
 	}
 	if err := f.drain(); err != nil {
 		return total, err
@@ -73,17 +87,13 @@ type fileRefs struct {
 }
 
 // add hands a chunk to a worker that waits, or stores it here if none does.
-func (f *fileRefs) add(ctx context.Context, job *chunkJob) error {
+func (f *fileRefs) add(job *chunkJob) {
 	f.pending = append(f.pending, job)
 	select {
 	case f.w.p.chunks <- job:
 	default:
 		f.w.chunk(job)
 	}
-	if len(f.pending) < inFlight {
-		return nil
-	}
-	return f.take(ctx)
 }
 
 // chunk stores one chunk.
@@ -103,7 +113,7 @@ func (f *fileRefs) take(ctx context.Context) error {
 	f.pending = f.pending[1:]
 	ref, err := job.ref, job.err
 	job.err = nil
-	chunkBuffers.Put(job)
+	f.w.idle = append(f.w.idle, job)
 	if err != nil {
 		return err
 	}

@@ -22,10 +22,13 @@ type Options struct {
 	Host    string
 	User    string
 	Level   pack.Level
-	Uploads int  // packs on their way at a time; 0 means 3
-	Workers int  // 0 means one per core
-	DryRun  bool // look and count, store nothing
-	Version string
+	Uploads int // packs on their way at a time; 0 means 3
+	// DedupMemory is for how many days chunks that no manifest names any more
+	// stay known; 0 means vault.DedupMemory.
+	DedupMemory int
+	Workers     int  // 0 means one per core
+	DryRun      bool // look and count, store nothing
+	Version     string
 
 	Progress *Progress   // may be nil
 	OnEvent  func(Event) // may be nil; calls do not overlap

@@ -34,7 +34,8 @@ type pass struct {
 	rec  state.Record          // of the writing goroutine, with memory of its own
 	kept state.Record          // likewise, pointing into a batch
 	// table is what positions in rec mean; of the writing goroutine.
-	table []chunk.Series
+	table   []chunk.Series
+	dropped []string // folders that could not be kept; of the writing goroutine
 
 	used    *ledger.Set
 	segMu   sync.Mutex // guards segments and used while workers run

@@ -24,7 +24,9 @@ type worker struct {
 	splitter *chunk.Splitter
 	content  *chunk.Hasher // data key, for content hashes
 	links    *chunk.Hasher // segment key, for hard-link groups
-	buf      []byte        // of chunk.MaxSize
+	buf      []byte        // for a file that is one chunk
+	idle     []*chunkJob   // for large files
+	jobs     int           // made so far, idle or not
 }
 
 // maxReads is how often a file that changes while it is read is read before
@@ -153,6 +155,7 @@ func (w *worker) once(ctx context.Context, it *item, e *manifest.Entry) (still b
 		return false, &contentError{err}
 	}
 	e.Stat, it.stat = before, before
+	e.Holes = within(e.Holes, before.Size)
 	it.uses, it.ids = it.uses[:0], it.ids[:0]
 	size, err := w.store(ctx, it, e, f, before.Size)
 	if err != nil {
@@ -164,6 +167,14 @@ func (w *worker) once(ctx context.Context, it *item, e *manifest.Entry) (still b
 		return false, &contentError{err}
 	}
 	return size == before.Size && after.Size == before.Size && after.Mtime == before.Mtime && after.Ctime == before.Ctime, nil
+}
+
+// within leaves out holes that a file which shrank no longer has.
+func within(holes []files.Hole, size int64) []files.Hole {
+	for len(holes) > 0 && holes[len(holes)-1].Off+holes[len(holes)-1].Len > size {
+		holes = holes[:len(holes)-1]
+	}
+	return holes
 }
 
 // store stores the content of f and returns the file's length as it was read.

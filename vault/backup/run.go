@@ -54,6 +54,13 @@ func attempt(ctx context.Context, v *vault.Vault, o *Options, t *tally) error {
 		return err
 	}
 	keepNotes(run, o, t, notes)
+	days := o.DedupMemory
+	if days == 0 {
+		days = vault.DedupMemory
+	}
+	if err := run.Tidy(ctx, days); err != nil && ctx.Err() == nil {
+		t.warn(err)
+	}
 	return nil
 }
 

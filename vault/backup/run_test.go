@@ -148,7 +148,6 @@ func TestUnchanged(t *testing.T) {
 	}
 }
 
-
 func TestIncrement(t *testing.T) {
 	room := vaulttest.New(t)
 	dir := t.TempDir()

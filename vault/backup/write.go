@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"coffer/chunk"
 	"coffer/vault/manifest"
@@ -68,10 +69,58 @@ func (p *pass) writeKept(b *manifest.Builder, from *batch, it *item) error {
 }
 
 // writeNew encodes an entry that is new or changed. One that does not fit the
-// format is named as unread, and the run goes on.
+// format is kept without what does not fit, and named as unread.
 func (p *pass) writeNew(b *manifest.Builder, from *batch, it *item) error {
 	e := it.entry
-	rec := &p.rec
+	if p.belowDropped(e.Path) {
+		p.missed(e.Path, errDropped)
+		return nil
+	}
+	if err := e.Check(); err != nil {
+		p.strip(e, it, err)
+	}
+	err := p.encode(b, from, it)
+	if errors.Is(err, manifest.ErrTooLarge) {
+		p.strip(e, it, err)
+		err = p.encode(b, from, it)
+	}
+	if errors.Is(err, manifest.ErrTooLarge) {
+		p.missed(e.Path, err)
+		p.dropped = append(p.dropped, e.Path)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.abs(e.Path), err)
+	}
+	p.t.stored(e, it)
+	return p.out.Add(&p.rec)
+}
+
+var errDropped = errors.New("the folder it is in could not be saved")
+
+// belowDropped tells whether an entry lies in a folder that could not be kept
+// at all: it would have no place in the tree.
+func (p *pass) belowDropped(path string) bool {
+	for _, d := range p.dropped {
+		if strings.HasPrefix(path, d+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// strip reduces an entry to what always fits: that it is there, and its mode,
+// owner and times.
+func (p *pass) strip(e *manifest.Entry, it *item, err error) {
+	p.missed(e.Path, err)
+	e.Xattrs, e.BigXattrs, e.Holes, e.Refs, e.ListDepth, e.ContentHash = nil, nil, nil, nil, 0, chunk.ID{}
+	e.Size, e.Err = 0, errorText(err)
+	it.uses, it.ids = it.uses[:0], nil
+}
+
+// encode makes the line of a new entry and adds it to the manifest.
+func (p *pass) encode(b *manifest.Builder, from *batch, it *item) error {
+	e, rec := it.entry, &p.rec
 	*rec = state.Record{
 		Path: from.bytes(it.path), Stat: it.stat, Racy: it.racy || e.Err != "",
 		Packs: rec.Packs[:0], Deep: it.ids, Line: rec.Line[:0],
@@ -81,16 +130,7 @@ func (p *pass) writeNew(b *manifest.Builder, from *batch, it *item) error {
 		p.use(u.series, u.number)
 	}
 	rec.Line = manifest.AppendEntry(rec.Line, e, p.position)
-	err := b.AddLine(rec.Path, rec.Line, p.table)
-	if errors.Is(err, manifest.ErrTooLarge) {
-		p.missed(e.Path, err)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.abs(e.Path), err)
-	}
-	p.t.stored(e, it)
-	return p.out.Add(rec)
+	return b.AddLine(rec.Path, rec.Line, p.table)
 }
 
 // position returns the place of a series in the table of this run's record.

@@ -204,7 +204,8 @@ func (b *Builder) Finish() (Root, error) {
 	if b.err != nil {
 		return Root{}, b.err
 	}
-	for i, l := range b.levels {
+	for i := 0; i < len(b.levels); i++ { // closing one may add the next
+		l := b.levels[i]
 		if l.items > 0 {
 			if l.shut > 0 {
 				if err := b.shut(i); err != nil {

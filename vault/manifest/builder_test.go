@@ -297,6 +297,25 @@ func TestFinishAfterRefusedCut(t *testing.T) {
 	}
 }
 
+// The last segment may close others above it, and so add a level, as late as in
+// Finish.
+func TestFinishAddsALevel(t *testing.T) {
+	cut := cutter{h: chunk.NewHasher(testKey)}
+	name := ""
+	for i := 0; !cut.cuts(0, []byte(name)) || !cut.cuts(1, []byte(name)); i++ {
+		name = fmt.Sprint(i)
+	}
+	entries := []Entry{folder(""), file(name, 5)}
+	s := newStore()
+	root := build(t, s, entries)
+	if root.Level != 2 || s.fresh != 5 {
+		t.Errorf("level %d with %d segments, want 2 with 5", root.Level, s.fresh)
+	}
+	if d := differ(entries, collect(t, s, root, WalkOptions{})); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestPutErrorStays(t *testing.T) {
 	for fails := range 5 {
 		n := 0

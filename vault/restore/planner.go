@@ -86,6 +86,10 @@ func (p *planner) place(src string) string {
 // path is copied, because much here is made of parts of it.
 func (p *planner) entry(ctx context.Context, e *manifest.Entry) error {
 	e.Path, e.Err = strings.Clone(e.Path), strings.Clone(e.Err)
+	if err := files.CheckPath(e.Path); err != nil { // the manifest refuses them too
+		p.rec.note(Event{Action: Refused, Path: e.Path, Type: e.Type, Err: err})
+		return nil
+	}
 	p.leave(e.Path)
 	if f := p.top(); f != nil {
 		rest, _ := within(e.Path, f.src)
@@ -226,7 +230,7 @@ func (p *planner) group(ctx context.Context, e *manifest.Entry, at string, v ver
 	if !ok || l.print != fingerprint(e) {
 		return p.leader(ctx, e, at, v)
 	}
-	if v == isSame && p.sameInode(l.path, at) {
+	if v == isSame && l.file == nil && p.sameInode(l.path, at) {
 		p.unchanged(e, at)
 		return nil
 	}

@@ -233,6 +233,9 @@ func (p *planner) link(e *manifest.Entry, at string, l leader) bool {
 		return true
 	case l.result != "" && l.result != Restored && l.result != Unchanged:
 		return false
+	case p.sameInode(l.path, at):
+		p.unchanged(e, at)
+		return true
 	}
 	if p.to.w != nil {
 		err := p.to.w.Link(at, l.path)

@@ -120,20 +120,25 @@ func manifestHeader(id manifestID, root string) []byte {
 
 // readManifestHeader returns the ID, the root and where the blocks begin.
 func readManifestHeader(f io.ReaderAt) (id manifestID, root string, start int64, err error) {
-	b := make([]byte, manifestHead+maxRoot+sumSize)
-	n, err := f.ReadAt(b, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return id, "", 0, err
-	}
-	b = b[:n]
-	if n < manifestHead || string(b[:8]) != manifestMagic {
-		return id, "", 0, ErrDamaged
+	b, err := readAt(f, manifestHead)
+	if err != nil || string(b[:8]) != manifestMagic {
+		return id, "", 0, errors.Join(ErrDamaged, err)
 	}
 	end := manifestHead + int64(binary.LittleEndian.Uint32(b[24:]))
-	if end+sumSize > int64(n) || !goodSum(b[end:], b[:end]) {
+	if end > manifestHead+maxRoot {
 		return id, "", 0, ErrDamaged
 	}
+	b, err = readAt(f, end+sumSize)
+	if err != nil || !goodSum(b[end:], b[:end]) {
+		return id, "", 0, errors.Join(ErrDamaged, err)
+	}
 	return manifestID(b[8:24]), string(b[manifestHead:end]), end + sumSize, nil
+}
+
+func readAt(f io.ReaderAt, n int64) ([]byte, error) {
+	b := make([]byte, n)
+	_, err := f.ReadAt(b, 0)
+	return b, err
 }
 
 // findBlock returns where the file's ID stands next, at or after from.

@@ -41,7 +41,7 @@ func TestDevice(t *testing.T) {
 func TestDeviceDamage(t *testing.T) {
 	d := newDevice(t)
 	good := read(t, d.file(deviceFile))
-	for i, bad := range damages(good) {
+	for i, bad := range damages(good, 2000) {
 		write(t, d.file(deviceFile), bad)
 		if _, err := d.Device(); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("byte %d, length %d: %v", i, len(bad), err)

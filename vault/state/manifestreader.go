@@ -91,7 +91,7 @@ func (r *ManifestReader) readBlock() (b block, length int64, ok bool) {
 		return b, 0, false
 	}
 	if int64(cap(r.buf)) < length {
-		r.buf = make([]byte, max(length, blockSize+blockSize/8))
+		r.buf = make([]byte, max(length, min(r.size, blockSize+blockSize/8)))
 	}
 	r.buf = r.buf[:length]
 	if _, err := r.f.ReadAt(r.buf, r.at); err != nil {

@@ -84,10 +84,10 @@ func copyDir(t testing.TB, d *Dir) *Dir {
 }
 
 // damages yields copies of b with a bit flipped, and cut short: at every place
-// in a small file, at many in a large one.
-func damages(b []byte) func(yield func(int, []byte) bool) {
+// in a small file, at that many in a large one.
+func damages(b []byte, places int) func(yield func(int, []byte) bool) {
 	return func(yield func(int, []byte) bool) {
-		step := max(1, len(b)/400)
+		step := max(1, len(b)/places)
 		for i := 0; i < len(b); i += step {
 			c := slices.Clone(b)
 			c[i] ^= 1 << (i / step % 8)

@@ -190,11 +190,12 @@ func openTail(folder string, gen uint64, yield func(tailRecord)) (*tailWriter, i
 		return nil, 0, err
 	}
 	end, damaged, err := loadTail(f, gen, yield)
-	if err == nil {
+	switch {
+	case err != nil:
+	case end == 0: // it may be new
+		err = errors.Join(f.Truncate(0), syncFolder(folder))
+	default:
 		err = f.Truncate(int64(end))
-	}
-	if err == nil {
-		err = syncFolder(folder)
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())

@@ -1,0 +1,109 @@
+package restore
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"coffer/files/treecmp"
+	"coffer/vault"
+	"coffer/vault/backup"
+	"coffer/vault/trust"
+	"coffer/vault/vaulttest"
+)
+
+// save backs up folders into a new vault and opens the snapshot by the kit
+// alone.
+func saved(t *testing.T, roots ...string) (*vaulttest.Room, *vault.Source) {
+	t.Helper()
+	room := vaulttest.New(t)
+	res, err := backup.Run(t.Context(), room.Vault, backup.Options{
+		Project: trust.ProjectID("00112233445566aa"), Label: "p", Roots: roots, Host: "h",
+	})
+	must(t, err)
+	if res.Partial {
+		t.Fatalf("%+v", res)
+	}
+	return room, source(t, room)
+}
+
+func source(t *testing.T, room *vaulttest.Room) *vault.Source {
+	t.Helper()
+	v := room.Lent(t)
+	snap, err := v.Find(t.Context(), "latest", vault.Filter{})
+	must(t, err)
+	src, err := v.Source(t.Context(), snap)
+	must(t, err)
+	return src
+}
+
+// From the disk into a real vault and back, by the kit alone.
+func TestRealVault(t *testing.T) {
+	dir := zoo(t)
+	writeFile(t, dir+"/chunked", noise(9<<20, 77))
+	_, src := saved(t, dir)
+	to := filepath.Join(t.TempDir(), "out")
+	res := run(t, src, Options{Target: to, Verify: true})
+	same(t, dir, to)
+	if res.Verified != res.Files {
+		t.Errorf("%+v", res)
+	}
+	var out bytes.Buffer
+	must(t, Cat(t.Context(), src, "chunked", &out))
+	if out.String() != noise(9<<20, 77) {
+		t.Error("cat differs")
+	}
+	n := 0
+	for _, err := range List(t.Context(), src, "", true) {
+		must(t, err)
+		n++
+	}
+	if n != len(tree(t, dir)) {
+		t.Errorf("%d entries listed, %d are there", n, len(tree(t, dir)))
+	}
+}
+
+// A data pack that is gone from a real vault, or has a byte changed, harms the
+// files in it.
+func TestRealDamage(t *testing.T) {
+	dir := zoo(t)
+	for i := range 6 {
+		writeFile(t, dir+"/noise/"+string(rune('a'+i)), noise(7<<20, uint64(100+i)))
+	}
+	room, _ := saved(t, dir)
+	var biggest string
+	size := int64(0)
+	for info, err := range room.Store.List(t.Context(), "packs/", "") {
+		must(t, err)
+		if info.Size > size {
+			biggest, size = info.Name, info.Size
+		}
+	}
+	must(t, room.Store.Delete(t.Context(), biggest))
+	to := filepath.Join(t.TempDir(), "out")
+	res, err := Run(t.Context(), source(t, room), Options{Target: to})
+	if !errors.Is(err, vault.ErrDamaged) || res.Damaged.Count == 0 || res.Files == 0 {
+		t.Fatalf("%v: %+v", err, res)
+	}
+	for _, p := range res.Damaged.First {
+		if !strings.Contains(p.Err.Error(), biggest) {
+			t.Errorf("%s: %v does not name %s", p.Path, p.Err, biggest)
+		}
+		if _, err := os.Lstat(filepath.Join(to, p.Path)); err == nil {
+			t.Errorf("%s is there", p.Path)
+		}
+	}
+	harmed := map[string]bool{}
+	for _, p := range res.Damaged.First {
+		harmed[p.Path] = true
+	}
+	for _, d := range treecmp.Compare(dir, to, treecmp.Options{}) {
+		if !harmed[d.Path] {
+			t.Error(d)
+		}
+	}
+	noTemps(t, to)
+}

@@ -277,11 +277,11 @@ func (v *Vault) inheritSeries(ctx context.Context, src *Source) error {
 	}
 	dev, err := v.dir.UpdateDevice(func(d *state.Device) error {
 		for series := range kinds {
-			if slices.ContainsFunc(d.Series, func(s state.Series) bool { return s.Name == series.String() }) {
+			if slices.ContainsFunc(d.Series, func(s state.SeriesState) bool { return s.Series == series.String() }) {
 				continue
 			}
-			d.Series = append(d.Series, state.Series{
-				Name: series.String(), Kind: string(kinds[series]), Recipients: d.RecipientsHash, Next: tops[series] + 1, Closed: true,
+			d.Series = append(d.Series, state.SeriesState{
+				Series: series.String(), Kind: string(kinds[series]), RecipientsHash: d.RecipientsHash, Next: tops[series] + 1, Closed: true,
 			})
 		}
 		return nil

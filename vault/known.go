@@ -47,7 +47,7 @@ func (k *known) has(series chunk.Series, number uint32) bool {
 func (v *Vault) learn(ctx context.Context, h *ownHistory, now time.Time) (*known, error) {
 	k := &known{live: new(ledger.Set), usable: map[chunk.Series]*state.PackTable{}, since: now.Add(-v.safety.AckTrust)}
 	for _, s := range v.dev.Series {
-		if s.Recipients != v.dev.RecipientsHash {
+		if s.RecipientsHash != v.dev.RecipientsHash {
 			continue
 		}
 		var err error

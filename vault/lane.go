@@ -72,99 +72,70 @@ func (l *Lane) open() error {
 	}
 	l.number, l.isOpen = n, true
 	if l.builder == nil {
-		l.builder = l.run.builder(l.kind)
+		l.builder = l.newBuilder()
 	}
 	return nil
 }
 
+func (l *Lane) newBuilder() *pack.Builder {
+	if l.kind == chunk.Segment {
+		return pack.NewBuilder(pack.TargetSegment, l.run.o.Level)
+	}
+	return pack.NewBuilder(pack.TargetData, l.run.o.Level)
+}
+
 // Flush closes the open pack and hands it to the uploads. It blocks while as
-// many packs as may be are being sealed.
+// many packs as may be are on their way: memory does not grow with a slow
+// remote. The lane seals by itself, so it needs no second builder; checking
+// and sending go on beside it.
 func (l *Lane) Flush() error {
 	if l.builder == nil || l.builder.Empty() {
 		return nil
 	}
-	job := &packJob{kind: l.kind, series: l.series, number: l.number, builder: l.builder, refs: l.refs}
-	l.builder, l.refs, l.isOpen = nil, nil, false
-	return l.run.send(job)
-}
-
-// builder takes an idle builder or makes one.
-func (r *Run) builder(kind chunk.Kind) *pack.Builder {
-	if kind == chunk.Segment {
-		return pack.NewBuilder(pack.TargetSegment, r.o.Level)
-	}
-	select {
-	case b := <-r.builders:
-		return b
-	default:
-		return pack.NewBuilder(pack.TargetData, r.o.Level)
-	}
-}
-
-// packJob is a closed pack on its way to the remote.
-type packJob struct {
-	kind    chunk.Kind
-	series  chunk.Series
-	number  uint32
-	builder *pack.Builder
-	refs    []chunk.Ref
-}
-
-// send seals, checks and uploads a pack beside the lanes, in one of the
-// buffers of the run: as many packs as there are buffers are on their way at a
-// time, and memory does not grow with a slow remote. The first failure cancels
-// the run.
-func (r *Run) send(j *packJob) error {
+	r := l.run
 	var out *bytes.Buffer
 	select {
 	case out = <-r.buffers:
 	case <-r.ctx.Done():
 		return context.Cause(r.ctx)
 	}
+	sealed, err := l.builder.Seal(r.recipients, out)
+	if err != nil {
+		r.buffers <- out
+		return fmt.Errorf("seal pack %s/%010d: %w", l.series, l.number, err)
+	}
+	p := ledger.Pack{Series: l.series, Number: l.number, Sum: sealed.Sum, Size: int64(len(sealed.Object))}
+	refs := l.refs
+	l.refs, l.isOpen = nil, false
 	r.work.Go(func() {
 		defer func() { r.buffers <- out }()
-		if err := r.sealAndPut(j, out); err != nil {
-			r.index.Forget(j.series, j.number)
+		if err := r.store(p, sealed, refs); err != nil {
+			r.index.Forget(p.Series, p.Number)
 			r.cancel(err)
 		}
 	})
 	return nil
 }
 
-// sealAndPut turns the builder's chunks into an object, opens that object
-// again in memory and re-hashes every chunk in it, and uploads it.
-func (r *Run) sealAndPut(j *packJob, out *bytes.Buffer) error {
-	sealed, err := r.seal(j, out)
-	if err != nil {
-		return err
+// store opens a sealed pack again in memory, re-hashes every chunk in it, and
+// uploads it. A failure cancels the run.
+func (r *Run) store(p ledger.Pack, sealed pack.Sealed, refs []chunk.Ref) error {
+	if err := r.prove(sealed); err != nil {
+		return fmt.Errorf("pack %s/%010d does not open to what was put in; memory may be failing; nothing of it was stored: %w", p.Series, p.Number, err)
 	}
-	p := ledger.Pack{Series: j.series, Number: j.number, Sum: sealed.Sum, Size: int64(len(sealed.Object))}
 	r.Stats.Flying.Add(p.Size)
 	defer r.Stats.Flying.Add(-p.Size)
 	if err := r.v.store.Put(r.ctx, remote.Object{Name: p.Name(), Data: sealed.Object, Sum: sealed.Sum}); err != nil {
 		return fmt.Errorf("store pack %s: %w", p.Name(), err)
 	}
-	return r.acknowledged(p, sealed, j.refs)
+	return r.acknowledged(p, sealed, refs)
 }
 
-// seal makes the object and proves in memory that it gives every chunk back.
-func (r *Run) seal(j *packJob, out *bytes.Buffer) (pack.Sealed, error) {
-	r.sealing.Lock()
-	defer r.sealing.Unlock()
-	sealed, err := j.builder.Seal(r.recipients, out)
-	if err != nil {
-		return sealed, fmt.Errorf("seal pack %s/%010d: %w", j.series, j.number, err)
-	}
-	if j.kind == chunk.Data {
-		select {
-		case r.builders <- j.builder:
-		default:
-		}
-	}
-	if err := r.checker.Check(sealed); err != nil {
-		return sealed, fmt.Errorf("pack %s/%010d does not open to what was put in; memory may be failing; nothing of it was stored: %w", j.series, j.number, err)
-	}
-	return sealed, nil
+// prove runs the one checker, which holds the memory of a pack.
+func (r *Run) prove(s pack.Sealed) error {
+	r.checking.Lock()
+	defer r.checking.Unlock()
+	return r.checker.Check(s)
 }
 
 // acknowledged notes durably that the remote has the pack, so that a run that

@@ -53,10 +53,9 @@ type Run struct {
 	ctx    context.Context // of the uploads: cancelled by the first failure
 	cancel context.CancelCauseFunc
 
-	sealing  sync.Mutex         // packs are sealed and checked one at a time
-	checker  *pack.Checker      // guarded by sealing
+	checking sync.Mutex
+	checker  *pack.Checker      // guarded by checking
 	buffers  chan *bytes.Buffer // as many as packs may be on their way
-	builders chan *pack.Builder // idle ones
 	work     sync.WaitGroup
 
 	Stats Stats
@@ -145,7 +144,6 @@ func (r *Run) startWorkers(ctx context.Context) {
 	progress, end := context.WithCancel(r.ctx)
 	r.endProgress = end
 	r.background.Go(func() { r.keepProgress(progress) })
-	r.builders = make(chan *pack.Builder, 2)
 	r.buffers = make(chan *bytes.Buffer, r.o.Uploads)
 	for range r.o.Uploads {
 		r.buffers <- bytes.NewBuffer(make([]byte, 0, bufferSize))

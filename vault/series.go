@@ -33,12 +33,12 @@ func (r *Run) openSeries() error {
 }
 
 // newSeries opens a new series of a kind and closes the ones before it.
-func (v *Vault) newSeries(kind chunk.Kind) (state.Series, error) {
+func (v *Vault) newSeries(kind chunk.Kind) (state.SeriesState, error) {
 	var id chunk.Series
 	if _, err := rand.Read(id[:]); err != nil {
-		return state.Series{}, err
+		return state.SeriesState{}, err
 	}
-	s := state.Series{Name: id.String(), Kind: string(kind), Recipients: v.dev.RecipientsHash}
+	s := state.SeriesState{Series: id.String(), Kind: string(kind), RecipientsHash: v.dev.RecipientsHash}
 	dev, err := v.dir.UpdateDevice(func(d *state.Device) error {
 		for i := range d.Series {
 			if d.Series[i].Kind == s.Kind {

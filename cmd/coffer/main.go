@@ -3,7 +3,10 @@
 // restores them with one recovery kit.
 //
 // This package is the door: it reads flags, wires the rooms together, and
-// turns results and errors into words and exit codes. Each verb has a file.
+// turns results and errors into words and exit codes. Each verb has a file
+// whose name ends in cmd.go; what it says is beside it in a file that ends in
+// tell.go. Results go to the standard output, everything else to the standard
+// error stream.
 package main
 
 import (
@@ -20,8 +23,11 @@ func realMain() int {
 	// Nearly all memory is a few large buffers of packs in the making, which hold
 	// no pointers and live for the whole run: to collect often costs little and
 	// keeps the peak near what is in use.
-	debug.SetGCPercent(20)
+	debug.SetGCPercent(10)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first Ctrl-C ends the work in order. A second one is not caught any
+	// more, for who does not want to wait for that.
+	context.AfterFunc(ctx, stop)
 	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }

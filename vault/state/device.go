@@ -1,6 +1,7 @@
 package state
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -46,37 +47,44 @@ type Device struct {
 	Inherits       []string `json:"inherits,omitempty"`
 
 	// Numbers. Changed by [Dir.Numbers] and [Dir.ReserveSeq].
-	Series  []Series `json:"series"`
-	NextSeq uint64   `json:"nextSeq"` // no commit of this or a higher seq was begun
+	Series  []SeriesState `json:"series"`
+	NextSeq uint64        `json:"nextSeq"` // no commit of this or a higher seq was begun
 
-	KitPath      Text   `json:"kitPath,omitempty"`      // the local copy of the kit, while there is one
-	KitConfirmed string `json:"kitConfirmed,omitempty"` // when, RFC 3339 in UTC
+	KitPath      Text      `json:"kitPath,omitempty"`     // the local copy of the kit, while there is one
+	KitConfirmed time.Time `json:"kitConfirmed,omitzero"` // when a copy elsewhere was shown to open the vault
 }
 
-// A Series is a run of pack numbers that this device knows.
-type Series struct {
-	Name       string `json:"series"` // 16 hex digits
-	Kind       string `json:"kind"`   // "d" or "s", see [chunk.Kind]
-	Recipients string `json:"recipients"`
-	Next       uint32 `json:"next"`             // all below are reserved, by now used or gaps
-	Closed     bool   `json:"closed,omitempty"` // known, never written again: inherited, sealed to former recipients, or the state was restored
+// A SeriesState is a run of pack numbers that this device knows.
+type SeriesState struct {
+	Series         string `json:"series"`           // 16 hex digits
+	Kind           string `json:"kind"`             // "d" or "s", see [chunk.Kind]
+	RecipientsHash string `json:"recipientsHash"`   // whom its packs are sealed to, 64 hex digits
+	Next           uint32 `json:"next"`             // all below are reserved, by now used or gaps
+	Closed         bool   `json:"closed,omitempty"` // known, never written again: inherited, sealed to former recipients, or the state was restored
 }
 
-// ID returns the series' name. The Series must have passed [Device.Check].
-func (s Series) ID() chunk.Series {
+// ID returns the series' name. The state must have passed [Device.Check].
+func (s SeriesState) ID() chunk.Series {
 	var id chunk.Series
-	hex.Decode(id[:], []byte(s.Name))
+	hex.Decode(id[:], []byte(s.Series))
 	return id
+}
+
+// SignKey returns the key that signs this device's commits. The Device must
+// have passed [Device.Check].
+func (d *Device) SignKey() ed25519.PrivateKey {
+	seed, _ := hex.DecodeString(d.SignSeed)
+	return ed25519.NewKeyFromSeed(seed)
 }
 
 // Open returns the series of the given kind that is open for writing and
 // sealed to the recipients with that hash.
-func (d *Device) Open(kind chunk.Kind, recipientsHash string) (Series, bool) {
-	i := slices.IndexFunc(d.Series, func(s Series) bool {
-		return !s.Closed && s.Kind == string(kind) && s.Recipients == recipientsHash
+func (d *Device) Open(kind chunk.Kind, recipientsHash string) (SeriesState, bool) {
+	i := slices.IndexFunc(d.Series, func(s SeriesState) bool {
+		return !s.Closed && s.Kind == string(kind) && s.RecipientsHash == recipientsHash
 	})
 	if i < 0 {
-		return Series{}, false
+		return SeriesState{}, false
 	}
 	return d.Series[i], true
 }
@@ -111,7 +119,7 @@ func (d *Device) Check() error {
 	case !isHex(d.RecipientsHash, 32) || !isHex(d.TrustSum, 32):
 		return errors.New("a hash is not in its form")
 	}
-	return errors.Join(d.checkLists(), d.checkTime())
+	return d.checkLists()
 }
 
 func (d *Device) checkLists() error {
@@ -128,24 +136,13 @@ func (d *Device) checkLists() error {
 	}
 	seen := make(map[string]bool, len(d.Series))
 	for _, s := range d.Series {
-		if !isHex(s.Name, 8) || !isHex(s.Recipients, 32) || s.Kind != "d" && s.Kind != "s" || s.Next > MaxNumber+1 {
-			return fmt.Errorf("series %.40q is not in its form", s.Name)
+		if !isHex(s.Series, 8) || !isHex(s.RecipientsHash, 32) || s.Kind != "d" && s.Kind != "s" || s.Next > MaxNumber+1 {
+			return fmt.Errorf("series %.40q is not in its form", s.Series)
 		}
-		if seen[s.Name] {
-			return fmt.Errorf("series %s is there twice", s.Name)
+		if seen[s.Series] {
+			return fmt.Errorf("series %s is there twice", s.Series)
 		}
-		seen[s.Name] = true
-	}
-	return nil
-}
-
-func (d *Device) checkTime() error {
-	if d.KitConfirmed == "" {
-		return nil
-	}
-	t, err := time.Parse(time.RFC3339, d.KitConfirmed)
-	if err != nil || t.UTC().Format(time.RFC3339) != d.KitConfirmed {
-		return errors.New("time of the kit's confirmation is not RFC 3339 in UTC")
+		seen[s.Series] = true
 	}
 	return nil
 }
@@ -157,6 +154,12 @@ func isDigits(s string) bool {
 		}
 	}
 	return true
+}
+
+// normalize gives the fields that may be spelled in several ways their one.
+func (d *Device) normalize() {
+	d.Version = deviceForm
+	d.KitConfirmed = d.KitConfirmed.UTC().Truncate(time.Second)
 }
 
 // follows says whether d may take the place of old: what must never go back
@@ -171,9 +174,9 @@ func (d *Device) follows(old *Device) error {
 		return fmt.Errorf("next seq would go back from %d to %d", old.NextSeq, d.NextSeq)
 	}
 	for _, was := range old.Series {
-		i := slices.IndexFunc(d.Series, func(s Series) bool { return s.Name == was.Name })
+		i := slices.IndexFunc(d.Series, func(s SeriesState) bool { return s.Series == was.Series })
 		if i < 0 || d.Series[i].Next < was.Next || was.Closed && !d.Series[i].Closed {
-			return fmt.Errorf("series %s would be lost, go back or open again", was.Name)
+			return fmt.Errorf("series %s would be lost, go back or open again", was.Series)
 		}
 	}
 	return nil
@@ -197,7 +200,7 @@ func readDevice(path string) (*Device, error) {
 // CreateDevice writes the first device.json; [fs.ErrExist] if there is one,
 // good or bad.
 func (d *Dir) CreateDevice(v *Device) error {
-	v.Version = deviceForm
+	v.normalize()
 	if err := v.Check(); err != nil {
 		return fmt.Errorf("create %s: %w", deviceFile, err)
 	}
@@ -235,6 +238,7 @@ func (d *Dir) updateDevice(fn func(*Device) error, allowed func(next, old *Devic
 		if err := fn(next); err != nil {
 			return err
 		}
+		next.normalize()
 		if err := errors.Join(next.Check(), allowed(next, old)); err != nil {
 			return fmt.Errorf("change %s: %w", deviceFile, err)
 		}

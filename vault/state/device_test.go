@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -34,6 +36,41 @@ func TestDevice(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestKitConfirmed(t *testing.T) {
+	d := newDevice(t)
+	at := time.Date(2026, 3, 1, 14, 0, 0, 999, time.FixedZone("", 7200))
+	for range 2 {
+		v, err := d.UpdateDevice(func(v *Device) error { v.KitConfirmed = at; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := d.Device()
+		if err != nil || !again.KitConfirmed.Equal(at.Truncate(time.Second)) || cmp.Diff(v, again) != "" {
+			t.Errorf("got %v %v, want %v", again, err, at)
+		}
+	}
+	if text := string(read(t, d.file(deviceFile))); !strings.Contains(text, `"kitConfirmed":"2026-03-01T12:00:00Z"`) {
+		t.Error(text)
+	}
+}
+
+func TestSignKey(t *testing.T) {
+	v := testDevice()
+	seed := bytes.Repeat([]byte{0x5e}, 32)
+	if !v.SignKey().Equal(ed25519.NewKeyFromSeed(seed)) {
+		t.Error("another key")
+	}
+}
+
+// A later version of device.json must be left to a later coffer.
+func TestDeviceOfLaterVersion(t *testing.T) {
+	v := testDevice()
+	v.Version = 2
+	if err := v.Check(); err == nil {
+		t.Error("accepted")
 	}
 }
 
@@ -93,15 +130,14 @@ func TestUpdateDeviceRefuses(t *testing.T) {
 		"seq":           func(v *Device) { v.NextSeq-- },
 		"number":        func(v *Device) { v.Series[0].Next-- },
 		"series lost":   func(v *Device) { v.Series = v.Series[:1] },
-		"series twice":  func(v *Device) { v.Series[1].Name = v.Series[0].Name },
+		"series twice":  func(v *Device) { v.Series[1].Series = v.Series[0].Series },
 		"label":         func(v *Device) { v.Label = "\xff" },
 		"key":           func(v *Device) { v.DataKey = v.DataKey[1:] },
 		"key's form":    func(v *Device) { v.SegmentKey = v.SegmentKey[:42] + "\n" },
 		"seed":          func(v *Device) { v.SignSeed = strings.ToUpper(v.SignSeed) },
 		"polynomial":    func(v *Device) { v.Polynomial = "" },
 		"no recipients": func(v *Device) { v.Recipients = nil },
-		"confirmation":  func(v *Device) { v.KitConfirmed = "yesterday" },
-		"version":       func(v *Device) { v.Version = 2 },
+		"confirmation":  func(v *Device) { v.KitConfirmed = time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {
 		if _, err := d.UpdateDevice(func(v *Device) error { fn(v); return nil }); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -135,7 +171,7 @@ func TestDevicePrintsNoSecret(t *testing.T) {
 func TestOpenSeries(t *testing.T) {
 	v := testDevice()
 	hash := strings.Repeat("ab", 32)
-	if s, ok := v.Open(chunk.Segment, hash); !ok || s.Name != "bbbbbbbbbbbbbbbb" || s.ID().String() != s.Name {
+	if s, ok := v.Open(chunk.Segment, hash); !ok || s.Series != "bbbbbbbbbbbbbbbb" || s.ID().String() != s.Series {
 		t.Errorf("got %v %v", s, ok)
 	}
 	v.Series[0].Closed = true

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -30,7 +31,8 @@ type Dir struct {
 }
 
 // Create makes the folder dir and its parents, and opens it. A folder that is
-// already there is fine: what decides is [Dir.CreateDevice].
+// already there is fine if it is empty or a state folder: what decides is
+// [Dir.CreateDevice].
 func Create(dir string) (*Dir, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), folderPerm); err != nil {
 		return nil, fmt.Errorf("create state folder: %w", err)
@@ -38,18 +40,30 @@ func Create(dir string) (*Dir, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, fmt.Errorf("create state folder: %w", err)
 	}
-	return Open(dir)
+	d, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	// A change of nothing leaves the lock file, by which Open knows the folder.
+	if err := d.change(func() error { return nil }); err != nil {
+		return nil, fmt.Errorf("create state folder: %w", err)
+	}
+	return d, nil
 }
 
-// Open opens the folder dir, which must exist. It reads nothing; a folder that
-// others could look into is closed to them.
+// Open opens the folder dir, which must exist. It reads none of its files. If
+// others could look into the folder, they cannot any more.
 func Open(dir string) (*Dir, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open state folder: %w", err)
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("open state folder %s: not a folder", dir)
+	ours, err := isStateFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open state folder: %w", err)
+	}
+	if !ours {
+		return nil, fmt.Errorf("open state folder: %s holds other files", dir)
 	}
 	if info.Mode().Perm() != folderPerm {
 		if err := os.Chmod(dir, folderPerm); err != nil {
@@ -57,6 +71,18 @@ func Open(dir string) (*Dir, error) {
 		}
 	}
 	return &Dir{path: dir}, nil
+}
+
+// isStateFolder says whether a folder is empty or bears the marks of one of
+// ours. The modes of a folder that is not are none of our business.
+func isStateFolder(dir string) (bool, error) {
+	list, err := os.ReadDir(dir)
+	if err != nil || len(list) == 0 {
+		return err == nil, err
+	}
+	return slices.ContainsFunc(list, func(e fs.DirEntry) bool {
+		return slices.Contains([]string{deviceFile, formerFile, "write.lock"}, e.Name())
+	}), nil
 }
 
 // Path returns the folder's path.

@@ -77,7 +77,11 @@ func (d *Dir) OpenIndex(today Day) (*Index, error) {
 	x.day.Store(uint32(today))
 	x.series.Store(new([]chunk.Series))
 	if err := x.open(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open index: %w", err), x.table.close())
+		err = errors.Join(fmt.Errorf("open index: %w", err), x.table.close())
+		if x.tail != nil {
+			err = errors.Join(err, x.tail.close())
+		}
+		return nil, err
 	}
 	return x, nil
 }
@@ -90,8 +94,9 @@ func (x *Index) open() error {
 	case err != nil:
 		return err
 	}
+	x.table = table
 	if err := x.adopt(table); err != nil {
-		return errors.Join(err, table.close())
+		return err
 	}
 	return x.openTails(table)
 }
@@ -109,7 +114,6 @@ func (x *Index) adopt(t *sorted) error {
 			t.series[i] = pos
 		}
 	}
-	x.table = t
 	for i := range x.shards {
 		x.shards[i].table = t
 	}

@@ -390,7 +390,7 @@ func TestCheckpointCut(t *testing.T) {
 		ends = append(ends, int(w.at))
 	}
 	good := read(t, w.checkpoint)
-	for cut := 0; cut <= len(good); cut += 1 + len(good)/500 {
+	for cut := 0; cut <= len(good); cut += 1 + len(good)/250 {
 		c := newDir(t)
 		write(t, c.manifestPaths(project, "/root").checkpoint, good[:cut])
 		base, _, err := c.BeginManifest(project, "/root")

@@ -46,6 +46,7 @@ type ManifestWriter struct {
 	left    int // records too large to be noted
 	flushed time.Time
 	err     error // the first of writing; the file is useless after
+	closed  bool
 }
 
 func newManifestWriter(paths manifestPaths, root string, seed []chunk.Series) (*ManifestWriter, error) {
@@ -90,8 +91,9 @@ func (w *ManifestWriter) SeriesPos(s chunk.Series) int {
 
 // Add notes a record. Its Series must be nil, which means the writer's own
 // table, or fit that table, else the error is [ErrSeries]; those that the run's
-// [Base] gives do. A record of more than 128 MiB is left out: its file will be
-// read again.
+// [Base] gives do. A record of more than 64 MiB is left out: its file will be
+// read again. After another error the writer is of no more use, and the next
+// run will read more; the run itself can go on.
 func (w *ManifestWriter) Add(rec *Record) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -202,14 +204,12 @@ func (w *ManifestWriter) LeftOut() int {
 func (w *ManifestWriter) Commit() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err != nil {
-		return errors.Join(w.err, w.f.Close())
+	if w.err == nil {
+		w.finish()
 	}
-	if err := errors.Join(w.finish(), w.f.Close()); err != nil {
-		w.err = err
+	if err := w.close(); err != nil {
 		return err
 	}
-	w.err = os.ErrClosed
 	// The former checkpoint goes first: left beside a newer manifest it would
 	// count as newer than that.
 	if err := removeIfThere(w.former); err != nil {
@@ -221,6 +221,7 @@ func (w *ManifestWriter) Commit() error {
 	return syncFolder(filepath.Dir(w.final))
 }
 
+// finish writes what is left and the end block. Its error is kept in w.
 func (w *ManifestWriter) finish() error {
 	if err := w.flush(); err != nil {
 		return err
@@ -229,21 +230,32 @@ func (w *ManifestWriter) finish() error {
 	if err := w.writeBlock(kindEnd); err != nil {
 		return err
 	}
-	return w.f.Sync()
+	if err := w.f.Sync(); err != nil {
+		w.err = fmt.Errorf("sync local manifest: %w", err)
+	}
+	return w.err
+}
+
+// close closes the file and returns what went wrong until then.
+func (w *ManifestWriter) close() error {
+	if w.closed {
+		return w.err
+	}
+	err := errors.Join(w.err, w.f.Close())
+	w.closed, w.err = true, os.ErrClosed
+	return err
 }
 
 // Close ends a run that did not come to its end. What it noted is the
-// checkpoint for the next.
+// checkpoint for the next. After Commit it does nothing.
 func (w *ManifestWriter) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if errors.Is(w.err, os.ErrClosed) {
+	if w.closed {
 		return nil
 	}
-	err := w.err
-	if err == nil {
-		err = w.flush()
+	if w.err == nil {
+		w.flush()
 	}
-	w.err = os.ErrClosed
-	return errors.Join(err, w.f.Close())
+	return w.close()
 }

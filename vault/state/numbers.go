@@ -83,8 +83,8 @@ func (n *Numbers) Close() error {
 	return err
 }
 
-func (d *Device) series(name string) (*Series, error) {
-	i := slices.IndexFunc(d.Series, func(s Series) bool { return s.Name == name })
+func (d *Device) series(name string) (*SeriesState, error) {
+	i := slices.IndexFunc(d.Series, func(s SeriesState) bool { return s.Series == name })
 	if i < 0 {
 		return nil, fmt.Errorf("series %s is not one of this device", name)
 	}

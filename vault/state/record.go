@@ -38,9 +38,18 @@ type PackNo struct {
 // AppendPrefix appends what [Record.Deep] holds for an ID.
 func AppendPrefix(b []byte, id chunk.ID) []byte { return append(b, id[:8]...) }
 
+// DeepPrefixes yields what Deep holds.
+func (r *Record) DeepPrefixes(yield func(uint64) bool) {
+	for b := r.Deep; len(b) >= 8; b = b[8:] {
+		if !yield(binary.BigEndian.Uint64(b)) {
+			return
+		}
+	}
+}
+
 const (
 	statSize       = 81
-	maxRecord      = 128 << 20 // bytes: the Deep of a file of 16 TB
+	maxRecord      = 128 << 20 // bytes on disk; half of that is let in: the Deep of a file of 8 TB
 	maxRecordPacks = 1 << 22
 	flagRacy       = 1
 )

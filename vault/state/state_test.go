@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"io/fs"
 	"maps"
 	"os"
@@ -31,9 +32,9 @@ func testDevice() *Device {
 		DataKey: chunk.ID{1}.String(), SegmentKey: chunk.ID{2}.String(), Polynomial: "3da3358b4dc173",
 		Recipients: []string{"age1pq1example"}, RecipientsHash: strings.Repeat("ab", 32),
 		TrustN: 3, TrustSum: strings.Repeat("cd", 32),
-		Series: []Series{
-			{Name: "aaaaaaaaaaaaaaaa", Kind: "d", Recipients: strings.Repeat("ab", 32)},
-			{Name: "bbbbbbbbbbbbbbbb", Kind: "s", Recipients: strings.Repeat("ab", 32)},
+		Series: []SeriesState{
+			{Series: "aaaaaaaaaaaaaaaa", Kind: "d", RecipientsHash: strings.Repeat("ab", 32)},
+			{Series: "bbbbbbbbbbbbbbbb", Kind: "s", RecipientsHash: strings.Repeat("ab", 32)},
 		},
 		KitPath: "/home/\xff/kit.txt",
 	}
@@ -186,17 +187,36 @@ func TestModes(t *testing.T) {
 }
 
 func TestOpenClosesFolder(t *testing.T) {
+	d := newDevice(t)
+	if err := os.Chmod(d.path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(d.path); err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(d.path); info.Mode().Perm() != 0o700 {
+		t.Errorf("mode is %03o", info.Mode().Perm())
+	}
+}
+
+// A folder that is named by mistake, such as a home, must stay as it is.
+func TestOpenLeavesOthersAlone(t *testing.T) {
 	dir := t.TempDir()
+	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("folder that is not there: %v", err)
+	}
+	write(t, filepath.Join(dir, "letter.txt"), []byte("x"))
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); err != nil {
-		t.Fatal(err)
+	for name, open := range map[string]func(string) (*Dir, error){"Open": Open, "Create": Create} {
+		for _, path := range []string{dir, filepath.Join(dir, "letter.txt")} {
+			if _, err := open(path); err == nil {
+				t.Errorf("%s took %s", name, path)
+			}
+		}
 	}
-	if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
+	if info, _ := os.Stat(dir); info.Mode().Perm() != 0o755 {
 		t.Errorf("mode is %03o", info.Mode().Perm())
-	}
-	if _, err := Open(filepath.Join(dir, "none")); err == nil {
-		t.Error("opened a folder that is not there")
 	}
 }

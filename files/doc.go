@@ -14,6 +14,8 @@
 //     run and no device is touched.
 //   - Nothing is left out without a word: what is excluded goes to onSkip with
 //     the rule that did it, what cannot be read is yielded with its error.
+//   - A rule means what it means to git; the tests ask git. What is in doubt
+//     is kept.
 //   - A name is any bytes, a path may be longer than the system's PATH_MAX, a
 //     folder may hold a million names; memory follows the largest folder.
 //   - A walk allocates nothing per entry where the kernel is asked directly

@@ -15,6 +15,7 @@ var ErrNotRoot = errors.New("only root may")
 
 // A Loss is a piece of metadata that was not restored. Kind is "owner", "mode",
 // "times", "setuid", "device", "acl" or "xattr " and the attribute's name.
+// (Callers of Link add "hard link".)
 type Loss struct {
 	Kind string
 	Err  error

@@ -148,87 +148,87 @@ func compileStars(s string, i int, paths bool) ([]token, int) {
 // compileClass translates a bracket expression that begins behind s[i-1] and
 // says where it ends. A class never matches a slash.
 func compileClass(s string, i int) (*byteSet, int, bool) {
-	var set byteSet
-	negated := false
-	if i < len(s) && (s[i] == '!' || s[i] == '^') {
-		negated = true
-		i++
-	}
-	prev, havePrev := byte(0), false // what a range may begin with
-	for first := true; ; first = false {
-		if i >= len(s) {
+	c := class{s: s, i: i, prev: -1}
+	negated := c.eat('!') || c.eat('^')
+	for first := true; first || !c.eat(']'); first = false {
+		if !c.item() {
 			return nil, 0, false
 		}
-		c := s[i]
-		switch {
-		case c == ']' && !first:
-			if negated {
-				for j := range set {
-					set[j] = ^set[j]
-				}
-			}
-			set['/'>>6] &^= 1 << ('/' & 63)
-			return &set, i + 1, true
-		case c == '\\':
-			if i+1 >= len(s) {
-				return nil, 0, false
-			}
-			prev, havePrev = s[i+1], true
-			set.add(prev)
-			i += 2
-		case c == '-' && havePrev && i+1 < len(s) && s[i+1] != ']':
-			hi := s[i+1]
-			i += 2
-			if hi == '\\' {
-				if i >= len(s) {
-					return nil, 0, false
-				}
-				hi = s[i]
-				i++
-			}
-			set.addRange(prev, hi)
-			havePrev = false
-		case c == '[' && i+1 < len(s) && s[i+1] == ':':
-			next, ok := addNamed(&set, s, i+2)
-			switch {
-			case !ok:
-				return nil, 0, false
-			case next == 0: // no ":]" ends it: an ordinary bracket
-				set.add('[')
-				prev, havePrev = '[', true
-				i++
-			default:
-				i, havePrev = next, false
-			}
-		default:
-			set.add(c)
-			prev, havePrev = c, true
-			i++
+	}
+	if negated {
+		for i := range c.set {
+			c.set[i] = ^c.set[i]
 		}
 	}
+	c.set['/'>>6] &^= 1 << ('/' & 63)
+	return &c.set, c.i, true
 }
 
-// addNamed adds a class such as [:digit:] whose name begins at s[i]. It
-// returns the position behind ":]", or 0 if none ends it, or false if the
-// whole expression is malformed.
-func addNamed(set *byteSet, s string, i int) (int, bool) {
-	n := strings.IndexByte(s[i:], ']')
-	if n < 0 {
+// A class is a bracket expression that is being read.
+type class struct {
+	s    string
+	i    int // next byte
+	set  byteSet
+	prev int // the byte a range may begin with, or -1
+}
+
+func (c *class) eat(b byte) bool {
+	if c.i < len(c.s) && c.s[c.i] == b {
+		c.i++
+		return true
+	}
+	return false
+}
+
+// item reads one thing in the brackets; false means that it is malformed.
+func (c *class) item() bool {
+	rest := c.s[c.i:]
+	switch {
+	case rest == "":
+		return false
+	case c.prev >= 0 && len(rest) > 1 && rest[0] == '-' && rest[1] != ']':
+		c.i++
+		hi, ok := c.char()
+		if ok {
+			c.set.addRange(byte(c.prev), hi)
+		}
+		c.prev = -1
+		return ok
+	case strings.HasPrefix(rest, "[:"):
+		if n := strings.IndexByte(rest[2:], ']'); n != 0 && (n < 0 || rest[2+n-1] == ':') {
+			return n > 0 && c.named(rest[2:2+n-1])
+		} // else no ":]" ends it, and it is an ordinary bracket
+	}
+	b, ok := c.char()
+	c.set.add(b)
+	c.prev = int(b)
+	return ok
+}
+
+// char reads one byte, which a backslash may stand before.
+func (c *class) char() (byte, bool) {
+	c.eat('\\')
+	if c.i == len(c.s) {
 		return 0, false
 	}
-	if n == 0 || s[i+n-1] != ':' {
-		return 0, true
-	}
-	in, ok := namedClasses[s[i:i+n-1]]
+	c.i++
+	return c.s[c.i-1], true
+}
+
+// named adds a class such as [:digit:].
+func (c *class) named(name string) bool {
+	in, ok := namedClasses[name]
 	if !ok {
-		return 0, false
+		return false
 	}
-	for c := range 128 {
-		if in(byte(c)) {
-			set.add(byte(c))
+	for b := range 128 {
+		if in(byte(b)) {
+			c.set.add(byte(b))
 		}
 	}
-	return i + n + 1, true
+	c.i += len("[:") + len(name) + len(":]")
+	c.prev = -1
+	return true
 }
 
 func between(lo, hi byte) func(byte) bool { return func(c byte) bool { return lo <= c && c <= hi } }

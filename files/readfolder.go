@@ -1,11 +1,14 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"golang.org/x/sys/unix"
 )
+
+var errUnknownKind = errors.New("a kind of file that is not known here")
 
 // What a task does: the system calls, without any lock.
 
@@ -56,10 +59,7 @@ func (w *walk) readFolder(t task, s *scratch) {
 		f.why = whyMount
 		return
 	}
-	if f.err = w.listFolder(f, s); f.err != nil {
-		f.nameList.reset()
-		return
-	}
+	f.err = w.listFolder(f, s)
 	win := f.windows[0]
 	win.to = min(windowSize, len(f.names))
 	w.stat(f, win, fd, s)
@@ -159,11 +159,10 @@ func (w *walk) place(f *folder) {
 	}
 }
 
-// listFolder reads the names in f and what they say about the others.
+// listFolder reads the names in f and what they say about the others. After an
+// error there are those names that could be read.
 func (w *walk) listFolder(f *folder, s *scratch) error {
-	if err := list(f.fd, &f.nameList, s.buf); err != nil {
-		return err
-	}
+	err := list(f.fd, &f.nameList, s.buf)
 	f.nameList.sort()
 	if !w.cacheOK && f.parent != nil {
 		w.keepTagOnly(f)
@@ -173,7 +172,7 @@ func (w *walk) listFolder(f *folder, s *scratch) error {
 			w.addRules(f, rec, name)
 		}
 	}
-	return nil
+	return err
 }
 
 const (
@@ -280,7 +279,7 @@ func (w *walk) stat(f *folder, win *window, fd int, s *scratch) {
 		}
 		switch {
 		case e.stat.Type == 0:
-			e.err = fmt.Errorf("unknown kind of file")
+			e.err = errUnknownKind
 		case e.stat.Type != Dir:
 		case w.oneFS && e.stat.Dev != w.device:
 			e.why = whyMount

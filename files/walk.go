@@ -33,8 +33,9 @@ type Entry struct {
 	// a NUL and the device number follow.
 	Mount []byte
 
-	// Err says why the entry could not be statted, or the folder not be
-	// listed. If it is fs.ErrNotExist, the entry vanished during the walk.
+	// Err says why the entry could not be statted, or the folder not be listed
+	// to its end (what could be listed follows). If it is fs.ErrNotExist, the
+	// entry vanished during the walk.
 	Err error
 }
 
@@ -107,12 +108,13 @@ type walk struct {
 	mount []byte
 	own   *scratch
 
-	mu      sync.Mutex
-	work    sync.Cond // workers wait for something to do
-	ready   sync.Cond // the consumer waits for a worker
-	group   sync.WaitGroup
-	idle    int // workers that wait
-	ahead   int // cost of what is read and not yet reached
+	group sync.WaitGroup
+
+	mu      sync.Mutex // guards all below, and what folders and windows say it does
+	work    sync.Cond  // workers wait for something to do
+	ready   sync.Cond  // the consumer waits for a worker
+	idle    int        // workers that wait
+	ahead   int        // cost of what is read and not yet reached
 	stop    bool
 	stack   []*folder // from the root to where the consumer is
 	folders []*folder // all there are, to close their descriptors at the end

@@ -87,8 +87,8 @@ func (f *File) Finish(st Stat, d Detail) (Losses, error) {
 		return nil, fmt.Errorf("finish %s: %w", f.path, fs.ErrClosed)
 	}
 	losses, err := f.finish(st, d)
-	if close := f.f.Close(); err == nil && close != nil {
-		err = bare(close)
+	if closing := f.f.Close(); err == nil && closing != nil {
+		err = bare(closing)
 	}
 	if err == nil {
 		err = f.w.rename(f.at, f.temp, f.name)

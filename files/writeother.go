@@ -97,7 +97,7 @@ func (w *Writer) FinishDir(path string, st Stat, d Detail) (Losses, error) {
 	defer w.release(p)
 	losses := w.restore(openHandle(p.fd()), st, d)
 	if w.o.Sync {
-		if err := p.dir.Sync(); err != nil {
+		if err := syncDir(p.dir); err != nil {
 			return losses, &fs.PathError{Op: "sync folder", Path: path, Err: bare(err)}
 		}
 	}

@@ -169,11 +169,19 @@ func (v *Vault) checkGaps(dev *trust.Device, recs []record) {
 	next := uint64(1)
 	for _, r := range recs {
 		if r.name.Seq > next {
-			v.notice(commit.Folder(dev.ID, next), damaged("commits %d to %d of device %s (%s) are missing", next, r.name.Seq-1, dev.ID, dev.Label),
+			v.notice(commit.Folder(dev.ID, next), damaged("missing: %s of device %s (%s)", stretch(next, r.name.Seq-1), dev.ID, dev.Label),
 				"the snapshots they made cannot be found; all others are unharmed")
 		}
 		next = max(next, r.name.Seq+1)
 	}
+}
+
+// stretch names the commits that a gap swallowed.
+func stretch(from, to uint64) string {
+	if from == to {
+		return fmt.Sprintf("commit %d", from)
+	}
+	return fmt.Sprintf("commits %d to %d", from, to)
 }
 
 // untilRevoked leaves out what a revoked device signed after its end: only the

@@ -72,7 +72,7 @@ func Init(ctx context.Context, store remote.Store, o InitOptions) (*Vault, *kit.
 func refuseTaken(ctx context.Context, store remote.Store) error {
 	for _, err := range store.List(ctx, "trust/", "") {
 		if err != nil {
-			return fmt.Errorf("list %s: %w", store.Location(), err)
+			return fmt.Errorf("look for a vault: %w", err)
 		}
 		return fmt.Errorf("%w: %s", ErrVaultExists, store.Location())
 	}

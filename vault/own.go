@@ -199,6 +199,9 @@ func (v *Vault) adoptUnknown(ctx context.Context, h *ownHistory, me *trust.Devic
 	if err != nil {
 		return err
 	}
+	if recs, err = v.withoutAncestors(ctx, h, recs); err != nil {
+		return err
+	}
 	for _, r := range recs {
 		h.follow(r.name, r.c)
 	}
@@ -211,6 +214,34 @@ func (v *Vault) adoptUnknown(ctx context.Context, h *ownHistory, me *trust.Devic
 	}
 	h.Pending = ""
 	return nil
+}
+
+// withoutAncestors leaves out what the remembered heads follow: it is new to
+// the cache only.
+func (v *Vault) withoutAncestors(ctx context.Context, h *ownHistory, recs []record) ([]record, error) {
+	if len(recs) == 0 || len(h.Heads) == 0 {
+		return recs, nil
+	}
+	heads, err := v.headCommits(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	byBase := map[string]*commit.Commit{}
+	for _, r := range recs {
+		byBase[r.name.Base()] = r.c
+	}
+	past := map[string]bool{}
+	for len(heads) > 0 {
+		c := heads[len(heads)-1]
+		heads = heads[:len(heads)-1]
+		for _, p := range c.Prev {
+			if older := byBase[p]; older != nil && !past[p] {
+				past[p] = true
+				heads = append(heads, older)
+			}
+		}
+	}
+	return slices.DeleteFunc(recs, func(r record) bool { return past[r.name.Base()] }), nil
 }
 
 // isNew tells a commit that was never seen from one that a head follows: every

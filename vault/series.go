@@ -20,7 +20,7 @@ type numbers struct {
 func (r *Run) openSeries() error {
 	v := r.v
 	for _, kind := range []chunk.Kind{chunk.Data, chunk.Segment} {
-		s, ok := v.dev.Open(kind, v.dev.RecipientsHash)
+		s, ok := v.dev.OpenSeries(kind, v.dev.RecipientsHash)
 		if !ok || r.own.cloned {
 			var err error
 			if s, err = v.newSeries(kind); err != nil {

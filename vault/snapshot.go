@@ -217,7 +217,7 @@ func (r *Run) rollFor(ctx context.Context, d *draft, names *packNames, id ledger
 }
 
 // folderSize is how many pack numbers share a folder.
-const folderSize = state.Block
+const folderSize = state.NumberBlock
 
 // rollIsLive tells whether a live ledger of this device names the roll.
 func (r *Run) rollIsLive(roll string) bool {

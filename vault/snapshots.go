@@ -248,7 +248,7 @@ func (v *Vault) Witness(ctx context.Context) (string, commit.Name, error) {
 			return "", newest, err
 		}
 		for _, r := range recs {
-			if newest.Device == "" || r.name.Time.After(newest.Time) {
+			if newest.Device == "" || newer(r.name, newest) {
 				newest = r.name
 			}
 		}
@@ -257,6 +257,12 @@ func (v *Vault) Witness(ctx context.Context) (string, commit.Name, error) {
 		return "", newest, nil
 	}
 	return hex.EncodeToString(newest.Sum[:8]), newest, nil
+}
+
+// newer tells whether commit a was made after b. Names count seconds: within
+// one, the numbers of a device's commits decide.
+func newer(a, b commit.Name) bool {
+	return a.Time.After(b.Time) || a.Time.Equal(b.Time) && a.Device == b.Device && a.Seq > b.Seq
 }
 
 // Expect checks a witness: it returns the commit that has it and how many
@@ -280,13 +286,13 @@ func (v *Vault) Expect(ctx context.Context, witness string) (commit.Name, int, e
 		if !strings.HasPrefix(hex.EncodeToString(n.Sum[:]), witness) {
 			continue
 		}
-		newer := 0
+		follow := 0
 		for _, o := range all {
-			if o.Time.After(n.Time) {
-				newer++
+			if newer(o, n) {
+				follow++
 			}
 		}
-		return n, newer, nil
+		return n, follow, nil
 	}
 	return commit.Name{}, 0, fmt.Errorf("%w: no commit has the witness %s", ErrRollback, witness)
 }

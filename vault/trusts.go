@@ -95,7 +95,7 @@ func (v *Vault) listTrusts(ctx context.Context) ([]foundTrust, error) {
 	var out []foundTrust
 	for info, err := range v.store.List(ctx, "trust/", "") {
 		if err != nil {
-			return nil, fmt.Errorf("list trust of %s: %w", v.store.Location(), err)
+			return nil, fmt.Errorf("find the vault: %w", err)
 		}
 		n, sum, err := trust.ParseName(info.Name)
 		if err != nil {
@@ -152,7 +152,7 @@ func (v *Vault) noTrust(ctx context.Context, p pin) error {
 	}
 	for _, err := range v.store.List(ctx, "", "") {
 		if err != nil {
-			return fmt.Errorf("list %s: %w", v.store.Location(), err)
+			return fmt.Errorf("find the vault: %w", err)
 		}
 		return fmt.Errorf("%w: trust %d was seen, and %s shows none", ErrRollback, p.n, v.store.Location())
 	}
@@ -161,15 +161,20 @@ func (v *Vault) noTrust(ctx context.Context, p pin) error {
 
 // noneBelieved explains why not one of the listed trusts could be used.
 func (v *Vault) noneBelieved(p pin, opened int) error {
-	if opened > 0 || p.n == 0 {
+	if opened == 0 && v.dev == nil {
 		for _, q := range v.Problems() {
 			if errors.Is(q.Err, seal.ErrNoIdentity) {
-				return fmt.Errorf("%w: %s", ErrNoIdentity, q.Object)
+				return fmt.Errorf("%w: the kit is of another vault than the one at %s", ErrNoIdentity, v.store.Location())
 			}
 		}
-		if opened == 0 {
-			return damaged("no trust on %s could be opened: %v", v.store.Location(), v.Problems())
+	}
+	if opened == 0 && p.n == 0 {
+		for _, q := range v.Problems() {
+			if errors.Is(q.Err, trust.ErrSignature) {
+				return fmt.Errorf("%w: the identity given is one of a further recipient of the vault at %s, and not its kit; without the kit's root key nothing there can be believed", ErrNoIdentity, v.store.Location())
+			}
 		}
+		return damaged("no trust on %s could be opened: %v", v.store.Location(), v.Problems())
 	}
 	return fmt.Errorf("%w: trust %d was seen, and %s does not show it", ErrRollback, p.n, v.store.Location())
 }

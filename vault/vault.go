@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 
 	"coffer/chunk"
@@ -89,13 +90,16 @@ func (v *Vault) useState() error {
 	return nil
 }
 
-// lend takes the identity from a kit, which must be of this vault.
+// lend takes the identity from a kit, which must be of this vault. A device,
+// which knows the root key, also takes the identity of a further recipient.
 func (v *Vault) lend(k *kit.Kit) error {
 	root := trust.RootKey(k.Identity).Public().(ed25519.PublicKey)
-	if v.root != nil && !v.root.Equal(root) {
+	switch {
+	case v.root == nil:
+		v.root = root
+	case !v.root.Equal(root) && !slices.Contains(v.dev.Recipients, k.Identity.Recipient()):
 		return fmt.Errorf("%w: the kit given is of another vault", ErrNoIdentity)
 	}
-	v.root = root
 	v.ids = seal.NewIdentities(k.Identity)
 	return nil
 }

@@ -4,121 +4,186 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"time"
 
-	"coffer/config"
-	"coffer/files"
 	"coffer/vault"
 	"coffer/vault/backup"
 )
 
+func backupSample(p *backup.Progress, total int64, t time.Duration) sample {
+	files, read := p.Files.Load(), p.Read.Load()
+	bytes := max(p.Bytes.Load(), read) // what is read of a file counts before the file is done
+	var uploaded int64
+	if s := p.Stats.Load(); s != nil {
+		uploaded = s.Uploaded.Load()
+	}
+	s := sample{json: map[string]any{
+		"files_done": files, "bytes_done": bytes, "bytes_read": read, "bytes_uploaded": uploaded,
+		"seconds_elapsed": int64(t.Seconds()),
+	}}
+	if total > 0 {
+		s.json["total_bytes"] = total
+	}
+	if c := p.Current.Load(); c != nil {
+		s.current = *c
+		s.json["current_file"] = *c
+	}
+	s.text = joined(plural(files, "file"), bytesText(bytes), rate(read, t), bytesText(uploaded)+" stored", left(bytes, total, t))
+	return s
+}
+
+// backupEvent tells at once what a user should know.
+func (d *door) backupEvent(e backup.Event) {
+	if d.json {
+		d.emitBackupEvent(e)
+		return
+	}
+	switch e.Kind {
+	case backup.Unread:
+		d.note("not saved: %s: %v", safeName(e.Path), bareFile(e.Err))
+	case backup.Changed:
+		d.note("changed while it was read: %s", safeName(e.Path))
+	case backup.Warning:
+		d.note("warning: %s", plainText(e.Err.Error()))
+	case backup.Restart:
+		d.note("starting again: %s", plainText(e.Err.Error()))
+	case backup.Excluded, backup.LeftOut:
+		if d.verbose {
+			d.note("left out: %s (%s)", safeName(e.Path), safeName(e.Why))
+		}
+	}
+}
+
+func (d *door) emitBackupEvent(e backup.Event) {
+	kind := "error"
+	switch e.Kind {
+	case backup.Excluded, backup.LeftOut:
+		if !d.verbose {
+			return
+		}
+		kind = "verbose"
+	case backup.Changed, backup.Warning, backup.Restart:
+		kind = "warning"
+	}
+	fields := map[string]any{"event": string(e.Kind)}
+	if e.Path != "" {
+		fields["path"] = e.Path
+	}
+	if e.Err != nil {
+		fields["error"] = e.Err.Error()
+	}
+	if e.Why != "" {
+		fields["reason"] = e.Why
+	}
+	d.emit(kind, fields)
+}
+
 // backupFailed says what is still safe when a backup fails.
-func (d *door) backupFailed(err error, res backup.Result, b *birth) error {
-	if b != nil && !d.json {
+func (d *door) backupFailed(err error, b *birth) error {
+	if b != nil {
 		d.tellBirth(b)
 	}
 	if errors.Is(err, context.Canceled) {
-		d.line("interrupted: no snapshot was made; what was stored so far is kept, and the next run goes on from there")
-		return codeError{exitInterrupted, ""}
+		return told{errors.New("interrupted; no snapshot was made"), exitInterrupted,
+			"what was stored so far is kept: run the same command again, and it goes on from there"}
 	}
 	return err
 }
 
 // tellBackup tells the result, and fails with a code if it is partial or the
 // vault has lost something.
-func (d *door) tellBackup(ctx context.Context, v *vault.Vault, o backup.Options, res backup.Result, b *birth) error {
+func (d *door) tellBackup(v *vault.Vault, o backup.Options, res backup.Result, b *birth) error {
 	if d.json {
-		d.emit("summary", backupSummary(o, res, b))
+		d.emit("summary", backupSummary(o, res))
 	} else {
 		d.printBackup(v, o, res)
-		if b != nil {
-			d.tellBirth(b)
-		} else {
-			d.remindKit(v)
-		}
+	}
+	if b != nil {
+		d.tellBirth(b)
+	} else {
+		d.remindKit(v)
 	}
 	for _, w := range res.Warnings {
 		if errors.Is(w, vault.ErrRollback) {
-			return codeError{exitDamage, "the snapshot was made, but the remote has lost older ones; coffer verify tells which"}
+			return outcome{exitDamage, "the snapshot was made, but the remote has lost older ones; coffer verify  tells which"}
 		}
 	}
 	if res.Partial {
-		return codeError{exitPartial, fmt.Sprintf("the snapshot lacks %s; they are named above and kept in it", plural(res.UnreadCount, "entry that could not be read"))}
+		return outcome{exitPartial, fmt.Sprintf("the snapshot is partial: %s could not be read, named above", plural(res.UnreadCount, "entry"))}
 	}
 	return nil
 }
 
-func backupSummary(o backup.Options, res backup.Result, b *birth) map[string]any {
-	m := map[string]any{
+func backupSummary(o backup.Options, res backup.Result) map[string]any {
+	m := resultCounts(res)
+	maps.Copy(m, map[string]any{
 		"snapshot": res.Snapshot, "project": o.Label, "roots": o.Roots, "unchanged": res.Unchanged, "partial": res.Partial,
+		"bytes_new": res.NewBytes, "bytes_stored": res.Stored, "chunks_new": res.NewChunks, "bytes_read": res.ReadBytes,
+		"changed_while_read": res.ChangedCount,
+		"start":              res.Start.UTC(), "end": res.End.UTC(), "seconds": res.End.Sub(res.Start).Seconds(),
+	})
+	return m
+}
+
+func resultCounts(res backup.Result) map[string]any {
+	return map[string]any{
 		"files": res.Files, "dirs": res.Dirs, "others": res.Others, "bytes": res.Bytes,
 		"files_new": res.NewFiles, "files_changed": res.ChangedFiles, "files_unmodified": res.KeptFiles, "files_removed": res.RemovedFiles,
-		"bytes_read": res.ReadBytes, "bytes_new": res.NewBytes, "bytes_stored": res.Stored, "chunks_new": res.NewChunks,
-		"unread": res.UnreadCount, "changed_while_read": res.ChangedCount, "excluded": res.ExcludedCount, "left_out": res.LeftOutCount,
-		"start": res.Start.UTC(), "end": res.End.UTC(), "seconds": res.End.Sub(res.Start).Seconds(),
+		"unread": res.UnreadCount, "excluded": res.ExcludedCount, "left_out": res.LeftOutCount,
 	}
-	if b != nil {
-		m["kit"] = b.kitPath
-		m["vault"] = b.remote.String()
-	}
-	return m
 }
 
 func (d *door) printBackup(v *vault.Vault, o backup.Options, res backup.Result) {
 	w := d.out
-	fmt.Fprintf(w, "snapshot %s of %s: %s in %s, %s\n", res.Snapshot[:8], safeName(o.Label), plural(res.Files, "file"), plural(res.Dirs, "folder"), bytesText(res.Bytes))
-	fmt.Fprintf(w, "  %s new, %s changed, %s unchanged, %s gone; %s read, %s stored in %s\n",
-		countText(res.NewFiles), countText(res.ChangedFiles), countText(res.KeptFiles), countText(res.RemovedFiles),
-		bytesText(res.ReadBytes), bytesText(res.Stored), durationText(res.End.Sub(res.Start)))
+	fmt.Fprintf(w, "snapshot %s of %s: %s\n", res.Snapshot[:8], safeName(projectText(o.Label, o.Roots)), holds(res))
+	fmt.Fprintf(w, "  %s; %s read, %s stored in %s\n", changes(res), bytesText(res.ReadBytes), bytesText(res.Stored), durationText(res.End.Sub(res.Start)))
 	if n := res.ExcludedCount; n > 0 {
 		fmt.Fprintf(w, "  %s left out by rules (-v names them)\n", countText(n))
 	}
 	if n := res.LeftOutCount; n > 0 {
-		fmt.Fprintf(w, "  %s left out: sockets, which have no content (-v names them)\n", countText(n))
+		fmt.Fprintf(w, "  %s left out, of kinds that have no content of their own (-v names them)\n", countText(n))
 	}
 	if n := res.ChangedCount; n > 0 {
-		fmt.Fprintf(w, "  %s changed while they were read; they are kept as they were last read, and marked\n", countText(n))
+		fmt.Fprintf(w, "  %s changed while being read; kept as last read, and marked\n", plural(n, "file"))
 	}
-	fmt.Fprintf(w, "  in %s; to restore:  coffer restore %s --target DIR\n", safeName(v.Location()), res.Snapshot[:8])
+	fmt.Fprintf(w, "  in %s\n  to restore:  coffer restore %s --target DIR\n", safeName(v.Location()), res.Snapshot[:8])
+}
+
+// holds is what a snapshot has in it.
+func holds(res backup.Result) string {
+	return joined(plural(res.Files, "file")+" in "+plural(res.Dirs, "folder"), bytesText(res.Bytes))
+}
+
+func changes(res backup.Result) string {
+	return fmt.Sprintf("%s new, %s changed, %s unchanged, %s gone",
+		countText(res.NewFiles), countText(res.ChangedFiles), countText(res.KeptFiles), countText(res.RemovedFiles))
+}
+
+// projectText is how people are told of a project: by its name in the config,
+// or by its folders.
+func projectText(label string, roots []string) string {
+	if !strings.HasPrefix(label, "/") || len(roots) < 2 {
+		return label
+	}
+	if all := strings.Join(roots, ", "); len(all) <= 60 {
+		return all
+	}
+	return fmt.Sprintf("%s and %d more", roots[0], len(roots)-1)
 }
 
 // remindKit reminds that the kit is still on this machine.
 func (d *door) remindKit(v *vault.Vault) {
+	if d.quiet || v.State() == nil {
+		return
+	}
 	dev, err := v.State().Device()
-	if err == nil && dev.KitConfirmed == "" {
-		d.line("reminder: the recovery kit is not confirmed; copy " + safeName(string(dev.KitPath)) + " elsewhere, then:  coffer kit confirm COPY")
+	if err != nil || dev.KitPath == "" {
+		return
+	}
+	if _, err := os.Lstat(string(dev.KitPath)); err == nil {
+		d.note("reminder: the recovery kit is still on this machine. Put a copy elsewhere, then:  coffer kit confirm COPY\n  %s", safeName(string(dev.KitPath)))
 	}
 }
-
-// dryRun looks at what a backup would read.
-func (d *door) dryRun(ctx context.Context, f backupFlags, p config.Project, ch chosen) error {
-	opts := backup.DryOptions{Roots: p.Paths, Walk: walkOptions(f, p), OnEvent: d.backupEvent}
-	if ch.dir != nil {
-		id, err := ch.dir.Project(vault.ProjectKey(p.Name, p.Paths))
-		if err != nil {
-			return err
-		}
-		opts.State, opts.Project = ch.dir, id
-	}
-	res, err := backup.DryRun(ctx, opts)
-	if err != nil {
-		return err
-	}
-	if d.json {
-		d.emit("summary", map[string]any{
-			"dry_run": true, "project": p.Name, "roots": p.Paths, "files": res.Files, "dirs": res.Dirs, "others": res.Others, "bytes": res.Bytes,
-			"files_new": res.NewFiles, "files_changed": res.ChangedFiles, "files_unmodified": res.KeptFiles, "files_removed": res.RemovedFiles,
-			"bytes_to_read": res.ReadBytes, "unread": res.UnreadCount, "excluded": res.ExcludedCount,
-		})
-	} else {
-		fmt.Fprintf(d.out, "would back up %s: %s in %s, %s\n", safeName(p.Name), plural(res.Files, "file"), plural(res.Dirs, "folder"), bytesText(res.Bytes))
-		fmt.Fprintf(d.out, "  %s new, %s changed, %s unchanged, %s gone; %s to read, %s left out by rules\n",
-			countText(res.NewFiles), countText(res.ChangedFiles), countText(res.KeptFiles), countText(res.RemovedFiles), bytesText(res.ReadBytes), countText(res.ExcludedCount))
-		fmt.Fprintln(d.out, "  nothing was stored")
-	}
-	if res.Partial {
-		return codeError{exitPartial, plural(res.UnreadCount, "entry") + " could not be read"}
-	}
-	return nil
-}
-
-var _ files.Options

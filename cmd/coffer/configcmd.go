@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -11,12 +12,12 @@ import (
 )
 
 func (d *door) configCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check, show or begin the config file", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() }}
+	c := group("config", "Check, show or begin the config file", `The config file names vaults and projects. Nothing needs one: folders and remotes
+can be given on the command line too.`)
 	c.AddCommand(
-		&cobra.Command{Use: "check [FILE]", Short: "Check the config file and list every mistake", Args: cobra.MaximumNArgs(1), RunE: d.configCheck},
-		&cobra.Command{Use: "show", Short: "Print the config in effect, with defaults", Args: cobra.NoArgs, RunE: d.configShow},
-		&cobra.Command{Use: "example", Short: "Print a commented config file to start from", Args: cobra.NoArgs,
+		&cobra.Command{Use: "check [FILE]", Short: "Check the config file and list every mistake", Args: between(0, 1, "coffer config check [FILE]"), RunE: d.configCheck},
+		&cobra.Command{Use: "show", Short: "Print the config in effect, with defaults", Args: exactly(0, "coffer config show"), RunE: d.configShow},
+		&cobra.Command{Use: "example", Short: "Print a commented config file to start from", Args: exactly(0, "coffer config example"),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				fmt.Fprint(d.out, config.Example())
 				return nil
@@ -34,28 +35,58 @@ func (d *door) configCheck(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	c, err := config.Load(path)
+	var mistakes *config.Error
+	if errors.As(err, &mistakes) && d.json {
+		for _, p := range mistakes.Problems {
+			d.emit("error", map[string]any{"event": "mistake", "file": mistakes.Name, "line": p.Line, "column": p.Column, "error": p.Message, "hint": p.Hint})
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return hinted{fmt.Errorf("check config: %w", err), "coffer config example > " + path}
+		return hinted(err, fmt.Sprintf("to begin one:  mkdir -p %s && coffer config example > %s", filepath.Dir(path), path))
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "%s is good: %s, %s\n", safeName(path), plural(int64(len(c.Vaults)), "vault"), plural(int64(len(c.Projects)), "project"))
+	if d.json {
+		d.emit("config", map[string]any{"file": path, "vaults": len(c.Vaults), "projects": len(c.Projects)})
+		return nil
+	}
+	fmt.Fprintf(d.out, "%s is good: %s, %s\n", safeName(path), plural(len(c.Vaults), "vault"), plural(len(c.Projects), "project"))
 	return nil
 }
 
 func (d *door) configShow(cmd *cobra.Command, args []string) error {
+	path, err := d.configPath()
+	if err != nil {
+		return err
+	}
 	c, err := d.loadConfig()
 	if err != nil {
 		return err
+	}
+	if d.json {
+		d.emit("config", map[string]any{"file": path, "vaults": vaultsJSON(c), "projects": projectsJSON(c)})
+		return nil
+	}
+	if !isThere(path) {
+		fmt.Fprintf(d.out, "# there is no %s; these are the defaults\n", safeName(path))
 	}
 	fmt.Fprint(d.out, c.Show())
 	return nil
 }
 
-func (d *door) configPath() (string, error) {
-	if d.config != "" {
-		return d.config, nil
+func vaultsJSON(c *config.Config) []map[string]any {
+	out := []map[string]any{}
+	for _, v := range c.Vaults {
+		out = append(out, map[string]any{"name": v.Name, "remote": v.Remote.String(), "default": v.Name == c.DefaultVault})
 	}
-	return config.DefaultPath()
+	return out
+}
+
+func projectsJSON(c *config.Config) []map[string]any {
+	out := []map[string]any{}
+	for _, p := range c.Projects {
+		out = append(out, map[string]any{"name": p.Name, "paths": p.Paths, "vault": p.Vault, "tags": append([]string{}, p.Tags...)})
+	}
+	return out
 }

@@ -6,56 +6,71 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
+	"strings"
 
+	"coffer/chunk/seal"
 	"coffer/config"
-	"coffer/remote"
 	"coffer/remote/dir"
 	"coffer/vault"
-	"coffer/vault/kit"
 )
 
 // birth is what making a vault left for its owner to see to.
 type birth struct {
 	kitPath string
+	vault   string
+	device  string
 	remote  config.Remote
 }
 
 // openOrMake opens the vault to back up to. On a machine that knows none it
 // makes one: at the remote that was named, or in the user's data folder.
-func (d *door) openOrMake(ctx context.Context, c *config.Config, ch chosen) (*vault.Vault, *birth, error) {
-	wait, err := patience(longPatience)
-	if err != nil {
-		return nil, nil, err
+func (d *door) openOrMake(ctx context.Context, ch chosen) (*vault.Vault, *birth, error) {
+	if ch.dir != nil {
+		v, err := d.openChosen(ctx, ch, nil, longPatience)
+		return v, nil, err
 	}
-	if ch.dir == nil && ch.vault.Remote == (config.Remote{}) {
+	if !ch.found() {
 		root, err := dataRoot()
 		if err != nil {
 			return nil, nil, err
 		}
+		if err := refuseSecond(root); err != nil {
+			return nil, nil, err
+		}
 		ch.vault = config.NewVault("", config.Remote{Dir: filepath.Join(root, "vault")})
 	}
-	if ch.dir == nil {
-		return d.makeVault(ctx, ch.vault, nil, wait)
+	return d.makeVault(ctx, ch, nil)
+}
+
+// refuseSecond fails if this machine once had a vault and lost its state: a
+// second vault, made in silence, would take all that comes from now on, and
+// nobody would look for the first one.
+func refuseSecond(root string) error {
+	kits, err := filepath.Glob(filepath.Join(root, "coffer-kit-*.txt"))
+	if err != nil || len(kits) == 0 {
+		return err
 	}
-	store, err := d.openStore(ctx, ch.vault, wait)
+	k, err := readKit(kits[0])
 	if err != nil {
-		return nil, nil, fmt.Errorf("open %s: %w", ch.vault.Remote, err)
+		return err
 	}
-	v, err := vault.Open(ctx, store, vault.OpenOptions{State: ch.dir})
-	return v, nil, err
+	return hinted(fmt.Errorf("this machine had a vault at %s, and its local state is gone", k.Remote),
+		"take its place in the vault again:  coffer enrol --kit "+kits[0]+" --replace list\nor make a new vault elsewhere:  coffer backup now FOLDER --to REMOTE")
 }
 
 // makeVault makes a vault and its kit.
-func (d *door) makeVault(ctx context.Context, cv config.Vault, recipients []string, wait time.Duration) (*vault.Vault, *birth, error) {
-	if cv.Remote.Dir != "" {
-		if _, err := dir.Create(cv.Remote.Dir); err != nil {
-			return nil, nil, fmt.Errorf("make folder for the vault: %w", err)
+func (d *door) makeVault(ctx context.Context, ch chosen, recipients []string) (*vault.Vault, *birth, error) {
+	if err := checkRecipients(recipients, ch.vault.Classic); err != nil {
+		return nil, nil, err
+	}
+	if at := ch.vault.Remote.Dir; at != "" {
+		if _, err := dir.Create(at); err != nil {
+			return nil, nil, fmt.Errorf("make a folder for the vault: %w", err)
 		}
 	}
-	store, err := d.openStore(ctx, cv, min(wait, shortPatience))
+	store, err := d.connect(ctx, ch, shortPatience)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open %s: %w", cv.Remote, err)
+		return nil, nil, err
 	}
 	states, err1 := stateRoot()
 	data, err2 := dataRoot()
@@ -64,18 +79,39 @@ func (d *door) makeVault(ctx context.Context, cv config.Vault, recipients []stri
 	}
 	host, _ := os.Hostname()
 	v, _, path, err := vault.Init(ctx, store, vault.InitOptions{
-		Classic: cv.Classic, Recipients: recipients, Label: host, StateRoot: states, KitDir: data, Remote: cv.Remote.String(),
+		Classic: ch.vault.Classic, Recipients: recipients, Label: host, StateRoot: states, KitDir: data, Remote: ch.vault.Remote.String(),
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+	b := &birth{path, string(v.ID()), string(v.Device()), ch.vault.Remote}
 	// The vault just made is used as any later run uses it: without the kit.
 	v, err = vault.Open(ctx, store, vault.OpenOptions{State: v.State()})
-	return v, &birth{path, cv.Remote}, err
+	return v, b, err
+}
+
+// checkRecipients names the one of --recipient that is wrong.
+func checkRecipients(lines []string, classic bool) error {
+	for _, line := range lines {
+		r, err := seal.ParseRecipients([]string{line})
+		switch {
+		case err != nil:
+			return usagef("it is the public half of a key: age1..., or with --classic also ssh-ed25519 or ssh-rsa", "--recipient %.60q: %s", line, strings.TrimPrefix(err.Error(), "recipient 1: "))
+		case r.PostQuantum() == classic && classic:
+			return usagef("leave --classic out, or give a key that begins with age1 and not with age1pq1", "--recipient %.20q is post-quantum, and a classic vault takes none", line)
+		case r.PostQuantum() == classic:
+			return usagef("coffer init --classic  makes a vault of classic keys; or make a post-quantum one:  age-keygen -pq", "--recipient %.20q is a classic key, and the vault is post-quantum", line)
+		}
+	}
+	return nil
 }
 
 // tellBirth says what a new vault's owner must do, once.
 func (d *door) tellBirth(b *birth) {
+	if d.json {
+		d.emit("init", map[string]any{"vault": b.vault, "remote": b.remote.String(), "kit": b.kitPath, "device": b.device})
+		return
+	}
 	fmt.Fprintf(d.out, `
 Your recovery kit:  %s
   It is the only key: with it you can restore everything, without it nobody can.
@@ -85,14 +121,10 @@ Your recovery kit:  %s
 `, safeName(b.kitPath))
 	if b.remote.Dir != "" {
 		fmt.Fprintf(d.out, `
-The vault is a folder on this machine: %s
-  If it is on the same disk, it does not survive that disk. Back up elsewhere too:
+The vault is a folder on this machine:  %s
+  If it is on the same disk as your work, it does not survive that disk. Back up
+  elsewhere too:
       coffer backup now FOLDER --to s3:https://HOST/BUCKET/PREFIX
 `, safeName(b.remote.Dir))
 	}
 }
-
-var (
-	_ remote.Store
-	_ kit.Kit
-)

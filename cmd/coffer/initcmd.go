@@ -7,19 +7,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"coffer/config"
+	"coffer/vault"
 )
 
 func (d *door) initCommand() *cobra.Command {
 	var classic bool
 	var recipients []string
+	const usage = "coffer init REMOTE"
 	c := &cobra.Command{
-		Use:   "init REMOTE",
+		Use:   "init [REMOTE]",
 		Short: "Make a vault on a remote, and its recovery kit",
+		Long: `Make a vault on a remote: a bucket that exists, or a folder. REMOTE may be left out
+where the config says it: then it is that of --vault, or of the default vault. The
+recovery kit is written to your data folder.`,
 		Example: `  coffer init s3:https://minio.example:9000/backups/laptop
-  coffer init /mnt/usb/coffer`,
-		Args: exactly(1, "coffer init REMOTE"),
+  coffer init /mnt/usb/coffer
+  coffer init --vault home`,
+		Args: between(0, 1, usage),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return d.initVault(cmd.Context(), args[0], classic, recipients)
+			if len(args) == 1 && args[0] == "" {
+				return usagef("usage:  "+usage, "the remote is empty")
+			}
+			if len(args) == 1 {
+				d.remote = args[0]
+			}
+			return d.initVault(cmd.Context(), classic, recipients)
 		},
 	}
 	c.Flags().BoolVar(&classic, "classic", false, "X25519 keys instead of post-quantum ones (needed for SSH recipients)")
@@ -27,54 +39,52 @@ func (d *door) initCommand() *cobra.Command {
 	return c
 }
 
-// exactly is cobra.ExactArgs with our words and exit code.
-func exactly(n int, usage string) cobra.PositionalArgs {
-	return between(n, n, usage)
-}
-
-func between(low, high int, usage string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < low || len(args) > high {
-			return usageError{fmt.Errorf("%s: %d arguments", cmd.CommandPath(), len(args)), "usage:  " + usage}
-		}
-		return nil
-	}
-}
-
-func (d *door) initVault(ctx context.Context, where string, classic bool, recipients []string) error {
+func (d *door) initVault(ctx context.Context, classic bool, recipients []string) error {
 	c, err := d.loadConfig()
 	if err != nil {
 		return err
 	}
-	d.remote = where
-	for _, v := range c.Vaults {
-		if v.Name == where {
-			d.remote = v.Remote.String()
-		}
+	if err := d.agree(c); err != nil {
+		return err
 	}
-	ch, err := d.choose(c)
+	ch, err := d.choose(c, "", nil)
 	if err != nil {
 		return err
+	}
+	if !ch.found() || d.remote == "" && len(c.Vaults) == 0 {
+		return usagef("usage:  coffer init REMOTE", "say where to make the vault")
 	}
 	if ch.dir != nil {
-		return hinted{fmt.Errorf("this machine has a vault at %s already", ch.vault.Remote), "back up to it:  coffer backup now FOLDER"}
+		return hinted(fmt.Errorf("%w: this machine backs up to %s", vault.ErrVaultExists, ch.vault.Remote),
+			"back up to it:  coffer backup now FOLDER\nif that vault is lost for good, remove "+ch.dir.Path()+" first")
 	}
 	ch.vault.Classic = ch.vault.Classic || classic
-	wait, err := patience(shortPatience)
+	v, b, err := d.makeVault(ctx, ch, recipients)
 	if err != nil {
 		return err
 	}
-	v, b, err := d.makeVault(ctx, ch.vault, recipients, wait)
-	if err != nil {
-		return err
+	if !d.json {
+		fmt.Fprintf(d.out, "made vault %s at %s\n", v.ID()[:8], safeName(v.Location()))
 	}
-	if d.json {
-		d.emit("init", map[string]any{"vault": string(v.ID()), "remote": v.Location(), "kit": b.kitPath, "device": string(v.Device())})
-		return nil
-	}
-	fmt.Fprintf(d.out, "made vault %s at %s\n", v.ID()[:8], safeName(v.Location()))
 	d.tellBirth(b)
 	return nil
 }
 
-var _ config.Vault
+// agree refuses a remote that is not that of the vault named beside it.
+func (d *door) agree(c *config.Config) error {
+	if d.remote == "" || d.vault == "" {
+		return nil
+	}
+	v, err := c.Vault(d.vault)
+	if err != nil {
+		return usagef("coffer config show  lists the vaults of the config", "%w", err)
+	}
+	r, err := parseRemote(d.remote)
+	if err != nil {
+		return err
+	}
+	if r != v.Remote {
+		return usagef("leave one of them out", "the config's vault %q is at %s, not at %s", d.vault, v.Remote, r)
+	}
+	return nil
+}

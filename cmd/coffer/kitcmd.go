@@ -7,86 +7,113 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"coffer/chunk/seal"
 	"coffer/files"
-	"coffer/vault"
 	"coffer/vault/kit"
-	"coffer/vault/state"
 )
 
 func (d *door) kitCommand() *cobra.Command {
-	c := &cobra.Command{Use: "kit", Short: "Show, confirm or rewrite the recovery kit", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return d.kitShow(cmd.Context(), "") }}
+	c := group("kit", "Show, confirm or rewrite the recovery kit", `The recovery kit is one text file that restores everything. Without a command this
+says where it is.`)
+	c.RunE = func(cmd *cobra.Command, args []string) error { return d.kitShow() }
 	var to string
-	show := &cobra.Command{Use: "show", Short: "Say where the kit is, or with --output write it anew", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return d.kitShow(cmd.Context(), to) }}
+	show := &cobra.Command{
+		Use: "show", Short: "Say where the kit is, or write it anew with --output", Args: exactly(0, "coffer kit show [--output FILE]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if to != "" {
+				return d.kitWrite(cmd.Context(), to)
+			}
+			return d.kitShow()
+		},
+	}
 	show.Flags().StringVarP(&to, "output", "o", "", "write the kit, up to date, to this `file`; - prints it, with the secret")
 	confirm := &cobra.Command{
-		Use: "confirm COPY", Short: "Try a copy of the kit, and remove the one on this machine",
+		Use: "confirm [COPY]", Short: "Try a copy of the kit, and remove the one on this machine",
 		Long: `Try a copy of the recovery kit that you have put elsewhere: it must open the
 vault as it is now. Then the kit on this machine is removed, and from then on this
-machine holds no key that opens its backups. COPY is a file, or - to paste the copy.`,
-		Args: exactly(1, "coffer kit confirm COPY"),
-		RunE: func(cmd *cobra.Command, args []string) error { return d.kitConfirm(cmd.Context(), args[0]) },
+machine holds no key that opens its backups. COPY is a file, or - for the standard
+input; without it you are asked to paste the secret, as from a password manager.`,
+		Args: between(0, 1, "coffer kit confirm [COPY]"),
+		RunE: func(cmd *cobra.Command, args []string) error { return d.kitConfirm(cmd.Context(), args) },
 	}
 	wrap := &cobra.Command{
-		Use: "wrap", Short: "Keep a copy of the identity on this machine, under a passphrase", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return d.kitWrap(cmd.Context()) },
+		Use: "wrap", Short: "Keep a copy of the identity on this machine, under a passphrase",
+		Long: `Keep a copy of the vault's identity on this machine, encrypted with a passphrase,
+for who prefers to restore without fetching the kit. Whoever takes this machine can
+then try passphrases.`,
+		Args: exactly(0, "coffer kit wrap"),
+		RunE: func(cmd *cobra.Command, args []string) error { return d.kitWrap() },
 	}
 	c.AddCommand(show, confirm, wrap)
 	return c
 }
 
-func (d *door) kitShow(ctx context.Context, to string) error {
-	if to != "" {
-		return d.kitWrite(ctx, to)
-	}
-	c, err := d.loadConfig()
+// kitShow says where the kit is. It needs no remote.
+func (d *door) kitShow() error {
+	ch, err := d.enrolled(nil)
 	if err != nil {
 		return err
-	}
-	ch, err := d.choose(c)
-	if err != nil {
-		return err
-	}
-	if ch.dev == nil {
-		return fmt.Errorf("%w: this machine knows none", vault.ErrNoVault)
 	}
 	path := string(ch.dev.KitPath)
-	_, err = os.Stat(path)
-	here := path != "" && err == nil
+	here := path != "" && isThere(path)
+	wrapped := isThere(wrappedPath(ch))
 	if d.json {
-		d.emit("kit", map[string]any{"vault": ch.dev.Vault, "remote": ch.dev.Remote, "path": path, "here": here, "confirmed": ch.dev.KitConfirmed})
+		m := map[string]any{"vault": ch.dev.Vault, "remote": ch.dev.Remote, "here": here, "wrapped": wrapped}
+		if here {
+			m["path"] = path
+		}
+		if !ch.dev.KitConfirmed.IsZero() {
+			m["confirmed"] = ch.dev.KitConfirmed.UTC()
+		}
+		d.emit("kit", m)
 		return nil
 	}
 	fmt.Fprintf(d.out, "vault %s at %s\n", ch.dev.Vault[:8], safeName(ch.dev.Remote))
 	switch {
 	case here:
-		fmt.Fprintf(d.out, "the kit is on this machine: %s\n  put a copy elsewhere, then:  coffer kit confirm COPY\n", safeName(path))
-	case ch.dev.KitConfirmed != "":
-		fmt.Fprintf(d.out, "a copy of the kit was confirmed at %s; none is on this machine\n", ch.dev.KitConfirmed)
+		fmt.Fprintf(d.out, "  the kit is on this machine: %s\n  put a copy elsewhere, then:  coffer kit confirm COPY\n", safeName(path))
+	case !ch.dev.KitConfirmed.IsZero():
+		fmt.Fprintf(d.out, "  no kit is on this machine; a copy of it was tried %s (%s)\n", timeText(ch.dev.KitConfirmed), ageText(ch.dev.KitConfirmed))
 	default:
-		fmt.Fprintln(d.out, "no kit is on this machine, and no copy was confirmed yet:  coffer kit confirm COPY")
+		fmt.Fprintln(d.out, "  no kit is on this machine; to try a copy of it:  coffer kit confirm COPY")
+	}
+	if wrapped {
+		fmt.Fprintf(d.out, "  a copy of the identity is on this machine, under a passphrase: %s\n", safeName(wrappedPath(ch)))
 	}
 	return nil
 }
 
-// kitWrite writes the kit with the newest trust.
-func (d *door) kitWrite(ctx context.Context, to string) error {
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// enrolled finds the vault that is meant among those this machine is enrolled
+// in: the one of the kit, if one is given.
+func (d *door) enrolled(k *kit.Kit) (chosen, error) {
 	c, err := d.loadConfig()
 	if err != nil {
-		return err
+		return chosen{}, err
 	}
-	_, old, err := d.chooseWithKit(c, lent)
+	ch, err := d.choose(c, "", k)
+	if err == nil && ch.dev == nil {
+		err = noVaultKnown()
+	}
+	return ch, err
+}
+
+// kitWrite writes the kit with the newest trust.
+func (d *door) kitWrite(ctx context.Context, to string) error {
+	ch, old, err := d.find(needed)
 	if err != nil {
 		return err
 	}
-	v, err := d.open(ctx, lent)
+	if ch.dev != nil && !isRoot(ch, old) {
+		return badKit(fmt.Errorf("the identity given is not that of vault %s, so no kit can be made of it", ch.dev.Vault[:8]), "lend the kit itself:  --kit FILE")
+	}
+	v, err := d.openChosen(ctx, ch, old, shortPatience)
 	if err != nil {
 		return err
 	}
@@ -94,6 +121,7 @@ func (d *door) kitWrite(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
+	k.Label, _ = os.Hostname()
 	var b bytes.Buffer
 	if err := kit.Write(&b, *k); err != nil {
 		return err
@@ -102,134 +130,32 @@ func (d *door) kitWrite(ctx context.Context, to string) error {
 		_, err := d.out.Write(b.Bytes())
 		return err
 	}
+	if err := refuseOther(to, k); err != nil {
+		return err
+	}
 	if err := files.WriteAtomic(to, b.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("write kit: %w", err)
+		return fmt.Errorf("write recovery kit: %w", err)
 	}
-	fmt.Fprintf(d.out, "wrote the kit to %s\n", safeName(to))
-	return nil
-}
-
-// kitConfirm proves that a copy opens the vault, and takes the local kit away.
-func (d *door) kitConfirm(ctx context.Context, copyPath string) error {
-	k, err := d.readCopy(copyPath)
-	if err != nil {
-		return err
-	}
-	c, err := d.loadConfig()
-	if err != nil {
-		return err
-	}
-	ch, err := d.choose(c)
-	if err != nil {
-		return err
-	}
-	if ch.dev == nil {
-		return fmt.Errorf("%w: this machine knows none", vault.ErrNoVault)
-	}
-	local := string(ch.dev.KitPath)
-	if sameFile(copyPath, local) {
-		return usageError{fmt.Errorf("%s is the kit on this machine itself", copyPath), "copy it to another place first, and name the copy"}
-	}
-	if err := d.tryKit(ctx, ch, k); err != nil {
-		return err
-	}
-	if local != "" {
-		if err := os.Remove(local); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("the copy is good, but the kit on this machine could not be removed: %w", err)
-		}
-	}
-	_, err = ch.dir.UpdateDevice(func(dev *state.Device) error {
-		dev.KitPath, dev.KitConfirmed = "", time.Now().UTC().Format(time.RFC3339)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(d.out, "the copy opens vault %s; the kit was removed from this machine\n  from now on this machine can back up and verify, and cannot read what it stored\n", ch.dev.Vault[:8])
-	return nil
-}
-
-func (d *door) readCopy(path string) (*kit.Kit, error) {
-	if path != "-" {
-		return readKit(path)
-	}
-	k, err := kit.Parse(d.in)
-	if err != nil {
-		return nil, fmt.Errorf("read the copy: %w: %w", seal.ErrNoIdentity, err)
-	}
-	return &k, nil
-}
-
-func sameFile(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
-}
-
-// tryKit opens the vault by the kit alone, and the newest snapshot if there is one.
-func (d *door) tryKit(ctx context.Context, ch chosen, k *kit.Kit) error {
-	wait, err := patience(shortPatience)
-	if err != nil {
-		return err
-	}
-	store, err := d.openStore(ctx, ch.vault, wait)
-	if err != nil {
-		return err
-	}
-	v, err := vault.Open(ctx, store, vault.OpenOptions{State: ch.dir, Kit: k})
-	if err != nil {
-		return fmt.Errorf("the copy does not open the vault, so nothing was removed: %w", err)
-	}
-	snap, err := v.Find(ctx, "latest", vault.Filter{})
-	if nf := (*vault.NotFoundError)(nil); errors.As(err, &nf) {
+	if d.json {
+		d.emit("kit", map[string]any{"vault": string(k.Vault), "remote": k.Remote, "written": to, "trust": k.TrustN})
 		return nil
 	}
-	if err == nil {
-		_, err = v.Source(ctx, snap)
-	}
-	if err != nil {
-		return fmt.Errorf("the copy does not open the newest snapshot, so nothing was removed: %w", err)
-	}
+	fmt.Fprintf(d.out, "wrote the recovery kit to %s\n", safeName(to))
 	return nil
 }
 
-// kitWrap keeps the identity under a passphrase, for who prefers convenience
-// on a disk that is encrypted anyway.
-func (d *door) kitWrap(ctx context.Context) error {
-	c, err := d.loadConfig()
-	if err != nil {
+// refuseOther fails if the kit would replace anything but an older writing of
+// itself.
+func refuseOther(path string, k *kit.Kit) error {
+	if !isThere(path) {
+		return nil
+	}
+	old, err := readKit(path)
+	if err != nil && errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	ch, k, err := d.chooseWithKit(c, lent)
-	if err != nil {
-		return err
+	if err != nil || old.Identity.String() != k.Identity.String() {
+		return usagef("", "%s is there already and is not this kit; name another file", path)
 	}
-	if ch.dir == nil {
-		return fmt.Errorf("%w: this machine knows none", vault.ErrNoVault)
-	}
-	first, err := d.askSecret("passphrase: ")
-	if err != nil {
-		return err
-	}
-	again, err := d.askSecret("once more: ")
-	if err != nil {
-		return err
-	}
-	if first != again || len(first) < 8 {
-		return usageError{errors.New("the passphrases differ, or are shorter than 8 characters"), "nothing was written"}
-	}
-	var text bytes.Buffer
-	if err := kit.Write(&text, *k); err != nil {
-		return err
-	}
-	b, err := seal.WrapPassphrase(text.Bytes(), first)
-	if err != nil {
-		return err
-	}
-	path := wrappedPath(filepath.Clean(ch.dir.Path()))
-	if err := files.WriteAtomic(path, b, 0o600); err != nil {
-		return err
-	}
-	fmt.Fprintf(d.out, "wrapped the identity in %s\n", safeName(path))
 	return nil
 }

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,73 +15,62 @@ import (
 	"coffer/vault/restore"
 )
 
-// splitSpec parts SNAPSHOT[:PATH].
-func splitSpec(s string) (snapshot, path string) {
-	snapshot, path, _ = strings.Cut(s, ":")
-	if i := timeColon(s); i > 0 {
-		snapshot, path = s[:i], strings.TrimPrefix(s[i:], ":")
-	}
-	return snapshot, path
-}
-
-// timeColon finds the end of a date with a time, which has colons of its own.
-func timeColon(s string) int {
-	t := strings.TrimPrefix(s, "@")
-	if len(t) < 16 || t[4] != '-' || t[13] != ':' {
-		return 0
-	}
-	end := len(s) - len(t) + 16
-	if len(t) >= 19 && t[16] == ':' && isDigit(t[17]) && isDigit(t[18]) {
-		end += 3
-	}
-	return end
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
-// source opens the snapshot that a SNAPSHOT[:PATH] means, with the identity.
-func (d *door) source(ctx context.Context, spec string) (*vault.Vault, *vault.Source, string, error) {
-	v, err := d.open(ctx, lent)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	name, path := splitSpec(spec)
-	snap, err := v.Find(ctx, name, vault.Filter{})
-	if err != nil {
-		return nil, nil, "", err
-	}
-	src, err := v.Source(ctx, snap)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	return v, src, path, nil
-}
-
 func (d *door) lsCommand() *cobra.Command {
 	var long, flat bool
+	const usage = "coffer ls SNAPSHOT[:PATH]"
 	c := &cobra.Command{
 		Use: "ls SNAPSHOT[:PATH]", Short: "List what a snapshot holds (needs the kit)",
-		Args: exactly(1, "coffer ls SNAPSHOT[:PATH]"),
-		RunE: func(cmd *cobra.Command, args []string) error { return d.ls(cmd.Context(), args[0], long, !flat) },
+		Example: `  coffer ls latest
+  coffer ls -l latest:website/img`,
+		Args:              exactly(1, usage),
+		ValidArgsFunction: offerSnapshots,
+		RunE:              func(cmd *cobra.Command, args []string) error { return d.ls(cmd.Context(), args[0], usage, long, !flat) },
 	}
 	c.Flags().BoolVarP(&long, "long", "l", false, "also mode, owner, size and time")
 	c.Flags().BoolVar(&flat, "no-recursion", false, "only what is directly in the folder")
 	return c
 }
 
-func (d *door) ls(ctx context.Context, spec string, long, recursive bool) error {
-	v, src, path, err := d.source(ctx, spec)
+// ls lists what can be known; where the manifest is damaged it says so and
+// goes on.
+func (d *door) ls(ctx context.Context, spec, usage string, long, recursive bool) error {
+	o, err := d.source(ctx, spec, usage)
 	if err != nil {
 		return err
 	}
-	defer d.tellProblems(v)
-	for e, err := range restore.List(ctx, src, path, recursive) {
-		if err != nil {
-			return err
+	defer d.tellProblems(o.v)
+	gaps := 0
+	for e, err := range restore.List(ctx, o.src, o.path, recursive) {
+		switch {
+		case err == nil:
+			d.printEntry(e, long)
+		case errors.Is(err, vault.ErrDamaged):
+			gaps++
+			d.tellGap(err)
+		default:
+			return pathError(err)
 		}
-		d.printEntry(e, long)
+	}
+	if gaps > 0 {
+		return outcome{exitDamage, plural(gaps, "part") + " of the list cannot be read, as told above"}
 	}
 	return nil
+}
+
+// pathError adds a hint to an error about a PATH that the snapshot has not.
+func pathError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vault.ErrDamaged) {
+		return hinted(err, "coffer ls SNAPSHOT  lists what is in it")
+	}
+	return err
+}
+
+func (d *door) tellGap(err error) {
+	if d.json {
+		d.emit("error", map[string]any{"event": "damaged", "error": err.Error()})
+		return
+	}
+	d.note("damaged in the vault: %s", plainText(err.Error()))
 }
 
 func (d *door) printEntry(e *manifest.Entry, long bool) {
@@ -146,21 +136,4 @@ func entryJSON(e *manifest.Entry) map[string]any {
 		m["changed_while_read"] = true
 	}
 	return m
-}
-
-func (d *door) catCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "cat SNAPSHOT:PATH", Aliases: []string{"dump"}, Short: "Print a file of a snapshot (needs the kit)",
-		Args: exactly(1, "coffer cat SNAPSHOT:PATH"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			_, src, path, err := d.source(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if path == "" {
-				return usageError{fmt.Errorf("%q names no file", args[0]), "coffer cat SNAPSHOT:PATH"}
-			}
-			return restore.Cat(cmd.Context(), src, path, d.out)
-		},
-	}
 }

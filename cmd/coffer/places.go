@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"coffer/vault"
+	"coffer/config"
 )
 
 // dataRoot is where the embedded vault and the kit lie, and stateRoot where
@@ -30,14 +30,17 @@ func place(env, usual, mac string) (string, error) {
 }
 
 // ownPlaces are the folders of Coffer itself, which no snapshot needs: local
-// state, which changes while it is read, and the vault if it is a folder.
-func ownPlaces(v *vault.Vault) []string {
+// state, which changes while it is read; the kit, which a further recipient
+// must not find in a snapshot; and the vault if it is a folder.
+func ownPlaces(at config.Remote) []string {
 	var out []string
-	if s, err := stateRoot(); err == nil {
-		out = append(out, s)
+	for _, place := range []func() (string, error){stateRoot, dataRoot} {
+		if p, err := place(); err == nil {
+			out = append(out, p)
+		}
 	}
-	if at := v.Location(); filepath.IsAbs(at) {
-		out = append(out, at)
+	if at.Dir != "" {
+		out = append(out, at.Dir)
 	}
 	return out
 }

@@ -6,61 +6,135 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coffer/vault"
 	"coffer/vault/state"
 )
 
 func (d *door) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Say how each project stands, and the vault's witness", Args: exactly(0, "coffer status"),
+		Use: "status", Short: "Say how each project stands, and the vault's witness",
+		Long: `Say how each project stands: its newest snapshot, as the remote shows it, and how
+old it is. The witness tells which state of the vault was seen; a later restore can
+be held against it with --expect.`,
+		Args: exactly(0, "coffer status"),
 		RunE: func(cmd *cobra.Command, args []string) error { return d.status(cmd.Context()) },
 	}
 }
 
-// status tells the newest snapshot of each project this device knows.
+// status tells the newest snapshot of each project that this device made, or
+// with the kit of all.
 func (d *door) status(ctx context.Context) error {
 	v, err := d.open(ctx, keyless)
 	if err != nil {
 		return err
 	}
-	newest := map[string]state.Snapshot{}
-	var order []string
-	for s, err := range v.State().Snapshots() {
-		if err != nil {
-			continue
-		}
-		if _, ok := newest[s.Project]; !ok {
-			order = append(order, s.Project)
-		}
-		newest[s.Project] = s
+	if err := v.CheckSeen(ctx); err != nil {
+		return err
 	}
+	rows, err := newestRows(ctx, v)
+	if err != nil {
+		return err
+	}
+	lost := lostProjects(v, rows)
 	witness, last, err := v.Witness(ctx)
 	if err != nil {
 		return err
 	}
 	d.tellProblems(v)
 	if d.json {
-		for _, id := range order {
-			s := newest[id]
-			d.emit("project", map[string]any{"project": string(s.Label), "project_id": id, "commit": s.Commit, "time": s.Time, "files": s.Files, "bytes": s.Bytes, "partial": s.Partial})
+		for _, r := range rows {
+			d.emit("project", r.json())
 		}
-		d.emit("status", map[string]any{"vault": string(v.ID()), "remote": v.Location(), "device": string(v.Device()), "trust": v.Trust().N, "witness": witness, "newest": last.Time.UTC()})
-		return nil
+		m := map[string]any{"vault": string(v.ID()), "remote": v.Location(), "device": string(v.Device()), "trust": v.Trust().N, "witness": witness, "projects_lost": lost}
+		if witness != "" {
+			m["newest"] = last.Time.UTC()
+		}
+		d.emit("status", m)
+		return damageFound(v)
 	}
 	fmt.Fprintf(d.out, "vault %s at %s, trust %d\n", v.ID()[:8], safeName(v.Location()), v.Trust().N)
-	for _, id := range order {
-		s := newest[id]
-		note := ""
-		if s.Partial {
-			note = ", partial"
-		}
-		when := stateTime(s)
-		fmt.Fprintf(d.out, "  %s: newest snapshot %s (%s), %s, %s%s\n", safeName(string(s.Label)), timeText(when), ageText(when), plural(s.Files, "file"), bytesText(s.Bytes), note)
+	for _, r := range rows {
+		d.tellProject(v, r)
+	}
+	for _, label := range lost {
+		fmt.Fprintf(d.out, "  %s: no snapshot is left on the remote\n", safeName(label))
 	}
 	if witness == "" {
-		fmt.Fprintln(d.out, "  no commit yet")
+		fmt.Fprintln(d.out, "  no snapshot yet")
 	} else {
 		fmt.Fprintf(d.out, "  newest commit %s (%s), witness %s\n", timeText(last.Time), ageText(last.Time), witness)
 	}
 	d.remindKit(v)
-	return nil
+	return damageFound(v)
+}
+
+func (d *door) tellProject(v *vault.Vault, r row) {
+	label, size := "("+string(r.snap.Commit.Project)+")", ""
+	if r.known {
+		label, size = projectText(r.label, r.roots), ", "+plural(r.files, "file")+", "+bytesText(r.bytes)
+	}
+	notes := r.notes(v)
+	if notes != "" {
+		notes = ", " + notes
+	}
+	when := r.snap.Time()
+	fmt.Fprintf(d.out, "  %s: newest snapshot %s of %s (%s)%s%s\n", safeName(label), r.snap.Short(), timeText(when), ageText(when), size, safeName(notes))
+}
+
+// newestRows describes the newest snapshot of each project, in the order in
+// which the projects came to be.
+func newestRows(ctx context.Context, v *vault.Vault) ([]row, error) {
+	newest := map[string]*vault.Snapshot{}
+	var order []string
+	for s, err := range v.Snapshots(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if s.Forgotten {
+			continue
+		}
+		id := string(s.Commit.Project)
+		if newest[id] == nil {
+			order = append(order, id)
+		}
+		newest[id] = s
+	}
+	var rows []row
+	b := newBook(v)
+	for _, id := range order {
+		r, err := b.describe(ctx, newest[id])
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// lostProjects names the projects of which this device made snapshots, and the
+// remote shows none.
+func lostProjects(v *vault.Vault, rows []row) []string {
+	if v.State() == nil {
+		return nil
+	}
+	there := map[string]bool{}
+	for _, r := range rows {
+		there[string(r.snap.Commit.Project)] = true
+	}
+	var lost []string
+	for s, err := range v.State().Snapshots() {
+		if err == nil && !there[s.Project] {
+			there[s.Project] = true
+			lost = append(lost, catalogText(s))
+		}
+	}
+	return lost
+}
+
+func catalogText(s state.Snapshot) string {
+	var roots []string
+	for _, r := range s.Roots {
+		roots = append(roots, string(r))
+	}
+	return projectText(string(s.Label), roots)
 }

@@ -8,8 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
-
-	"coffer/vault/state"
 )
 
 // safeText makes text that came from a file system or a remote safe to print:
@@ -64,25 +62,44 @@ func bytesText(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
 func countText(n int64) string { return humanize.Comma(n) }
 
 // plural is "1 file" or "7 files".
-func plural(n int64, one string) string {
+func plural[N int | int64](n N, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	if many, ok := strings.CutSuffix(one, "y"); ok && one != "day" {
-		return countText(n) + " " + many + "ies"
+	if stem, ok := strings.CutSuffix(one, "ry"); ok {
+		return countText(int64(n)) + " " + stem + "ries"
 	}
-	return countText(n) + " " + one + "s"
+	return countText(int64(n)) + " " + one + "s"
+}
+
+// count is one number of a sentence.
+type count struct {
+	n    int64
+	what string
+}
+
+// counted joins the counts that are not zero: "3 files, 1 folder".
+func counted(counts ...count) string {
+	var parts []string
+	for _, c := range counts {
+		if c.n != 0 {
+			parts = append(parts, plural(c.n, c.what))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // durationText is a duration with a precision that people want.
 func durationText(d time.Duration) string {
 	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
 	case d < 10*time.Second:
 		return d.Round(100 * time.Millisecond).String()
-	case d < time.Minute:
+	case d < time.Hour:
 		return d.Round(time.Second).String()
 	}
-	return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
 // ageText is how long ago t was.
@@ -90,6 +107,3 @@ func ageText(t time.Time) string { return humanize.Time(t) }
 
 // timeText is a local time to the second.
 func timeText(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
-
-// stateTime is when a catalogued snapshot was committed.
-func stateTime(s state.Snapshot) time.Time { return time.Unix(s.Time, 0) }

@@ -12,6 +12,9 @@ import (
 // version serves.
 var version string
 
+// vaultFormat is the version of the objects on a remote.
+const vaultFormat = 1
+
 func versionText() string {
 	if version != "" {
 		return version
@@ -24,13 +27,13 @@ func versionText() string {
 
 func (d *door) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: exactly(0, "coffer version"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if d.json {
-				d.emit("version", map[string]any{"version": versionText(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "format": 1})
+				d.emit("version", map[string]any{"version": versionText(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "format": vaultFormat})
 				return nil
 			}
-			fmt.Fprintf(d.out, "coffer %s %s %s/%s, vault format 1\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(d.out, "coffer %s %s %s/%s, vault format %d\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH, vaultFormat)
 			return nil
 		},
 	}

@@ -1,6 +1,7 @@
 package treecmp
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -73,12 +74,15 @@ func TestEqualTrees(t *testing.T) {
 	}
 }
 
+// A change of one tree that must be seen as a difference of that kind.
+type change struct {
+	kind, path string
+	do         func(dir string) error
+}
+
 // A judge that cannot see a difference is worse than none: one change each.
 func TestEachKindIsSeen(t *testing.T) {
-	changes := map[string]struct {
-		kind, path string
-		do         func(dir string) error
-	}{
+	changes := map[string]change{
 		"missing":         {"only in a", "f", func(d string) error { return os.Remove(d + "/f") }},
 		"extra":           {"only in b", "d/new", func(d string) error { return os.WriteFile(d+"/d/new", nil, 0o644) }},
 		"extra folder":    {"only in b", "new", func(d string) error { return os.Mkdir(d+"/new", 0o755) }},
@@ -105,44 +109,7 @@ func TestEachKindIsSeen(t *testing.T) {
 		"link made": {"hard link", "same", func(d string) error { os.Remove(d + "/same"); return os.Link(d+"/f", d+"/same") }},
 		"holes":     {"holes", "sparse", func(d string) error { return fill(d + "/sparse") }},
 	}
-	if os.Geteuid() == 0 {
-		changes["owner"] = struct {
-			kind, path string
-			do         func(string) error
-		}{"owner", "f", func(d string) error { return os.Chown(d+"/f", 7, -1) }}
-		changes["group of link"] = struct {
-			kind, path string
-			do         func(string) error
-		}{"owner", "l", func(d string) error { return os.Lchown(d+"/l", -1, 8) }}
-		changes["device"] = struct {
-			kind, path string
-			do         func(string) error
-		}{"device", "null", func(d string) error {
-			os.Remove(d + "/null")
-			return syscall.Mknod(d+"/null", syscall.S_IFCHR|0o600, 1<<8|5)
-		}}
-		if runtime.GOOS == "linux" {
-			changes["xattr of link"] = struct {
-				kind, path string
-				do         func(string) error
-			}{"xattr trusted.l", "l", func(d string) error { return xattr.LSet(d+"/l", "trusted.l", []byte("x")) }}
-			changes["capability"] = struct {
-				kind, path string
-				do         func(string) error
-			}{"xattr security.capability", "f", func(d string) error {
-				return xattr.Set(d+"/f", "security.capability", []byte("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
-			}}
-		}
-	}
-	if runtime.GOOS == "linux" {
-		acl := "\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x04\x00\xe8\x03\x00\x00\x04\x00\x04\x00\xff\xff\xff\xff\x10\x00\x04\x00\xff\xff\xff\xff\x20\x00\x04\x00\xff\xff\xff\xff"
-		changes["acl"] = struct {
-			kind, path string
-			do         func(string) error
-		}{"xattr system.posix_acl_access", "f", func(d string) error {
-			return xattr.Set(d+"/f", "system.posix_acl_access", []byte(acl))
-		}}
-	}
+	maps.Copy(changes, systemChanges())
 	a := build(t)
 	for name, c := range changes {
 		b := build(t)
@@ -175,6 +142,32 @@ func TestEachKindIsSeen(t *testing.T) {
 	if d := Compare(a, filepath.Join(a, "f"), Options{}); len(d) == 0 || d[0].Kind != "type" {
 		t.Errorf("folder and file: %v", d)
 	}
+}
+
+// systemChanges are those that only root, or only this system, can make.
+func systemChanges() map[string]change {
+	more := map[string]change{}
+	if os.Geteuid() == 0 {
+		more["owner"] = change{"owner", "f", func(d string) error { return os.Chown(d+"/f", 7, -1) }}
+		more["group of link"] = change{"owner", "l", func(d string) error { return os.Lchown(d+"/l", -1, 8) }}
+		more["device"] = change{"device", "null", func(d string) error {
+			os.Remove(d + "/null")
+			return syscall.Mknod(d+"/null", syscall.S_IFCHR|0o600, 1<<8|5)
+		}}
+		if runtime.GOOS == "linux" {
+			more["xattr of link"] = change{"xattr trusted.l", "l", func(d string) error { return xattr.LSet(d+"/l", "trusted.l", []byte("x")) }}
+			more["capability"] = change{"xattr security.capability", "f", func(d string) error {
+				return xattr.Set(d+"/f", "security.capability", []byte("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+			}}
+		}
+	}
+	if runtime.GOOS == "linux" {
+		acl := "\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x04\x00\xe8\x03\x00\x00\x04\x00\x04\x00\xff\xff\xff\xff\x10\x00\x04\x00\xff\xff\xff\xff\x20\x00\x04\x00\xff\xff\xff\xff"
+		more["acl"] = change{"xattr system.posix_acl_access", "f", func(d string) error {
+			return xattr.Set(d+"/f", "system.posix_acl_access", []byte(acl))
+		}}
+	}
+	return more
 }
 
 // settleQuietly sets the times of what is left.

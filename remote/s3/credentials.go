@@ -174,7 +174,15 @@ func (p namedProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 
 type credentialsError struct{ err error }
 
-func (e *credentialsError) Error() string { return "find S3 credentials: " + e.err.Error() }
+func (e *credentialsError) Error() string {
+	// Where nothing is set up, the SDK's error is about the one source that is
+	// switched off.
+	if strings.Contains(e.err.Error(), "access disabled to EC2 IMDS") {
+		return "no S3 credentials were found"
+	}
+	return "find S3 credentials: " + e.err.Error()
+}
+
 func (e *credentialsError) Unwrap() error { return e.err }
 func (e *credentialsError) Is(target error) bool {
 	return target == fs.ErrPermission && !netTrouble(e.err)

@@ -15,13 +15,14 @@ type DryOptions struct {
 	Project string
 	Roots   []string
 	Walk    files.Options
+	Never   []string // as in Options
 	OnEvent func(Event)
 }
 
 // DryRun walks the roots and tells what a run would read, comparing with the
 // last one. It needs no remote and changes nothing.
 func DryRun(ctx context.Context, d DryOptions) (Result, error) {
-	o := &Options{Roots: d.Roots, Walk: d.Walk, OnEvent: d.OnEvent}
+	o := &Options{Roots: d.Roots, Walk: d.Walk, Never: d.Never, OnEvent: d.OnEvent}
 	t := newTally(o)
 	t.res.Start = time.Now()
 	walked := 0

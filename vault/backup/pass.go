@@ -109,7 +109,10 @@ func (p *pass) do(ctx context.Context) (root manifest.Root, err error) {
 	if err := g.Wait(); err != nil {
 		return root, cause(ctx, err)
 	}
-	return root, p.segment.Flush()
+	if err := p.segment.Flush(); err != nil {
+		return root, err
+	}
+	return root, p.out.Flush() // a kill while other roots are walked costs nothing of this one
 }
 
 // cause prefers why a context ended to the bare fact that it did.

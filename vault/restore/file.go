@@ -29,6 +29,7 @@ type file struct {
 	left   int64       // guarded by mu: bytes of content not written yet
 	over   bool        // guarded by mu: nothing more is to be done
 	result Action      // guarded by mu: once over
+	err    error       // guarded by mu: why it was given up
 }
 
 // An extent is a stretch of data in a sparse file: content byte at stands at
@@ -135,7 +136,7 @@ func (p *planner) finish(f *file, out *files.File) error {
 	f.end(Restored)
 	p.rec.settled(f.stat.Size - f.content)
 	p.tell(Restored, f.path, f.stat, nil)
-	p.rec.lost(p.shown(f.path), losses...)
+	p.lost(f.path, f.stat, losses)
 	if f.changed {
 		p.rec.add(&p.rec.res.Changed, 1)
 	}
@@ -155,12 +156,8 @@ func (p *planner) empty(f *file) error {
 // targetError gives a file up because of what the disk says, or the whole
 // restore if the disk would say it of all that follow.
 func (p *planner) targetError(f *file, err error) error {
-	action := refusal(err)
-	p.give(f, action, err)
-	if diskIsFull(err) {
-		return fmt.Errorf("write to %s: %w", p.to.dir, err)
-	}
-	return nil
+	p.give(f, refusal(err), err)
+	return p.fatal(err)
 }
 
 // give ends a file that will not be restored, once.
@@ -170,7 +167,7 @@ func (p *planner) give(f *file, action Action, err error) {
 		f.mu.Unlock()
 		return
 	}
-	f.over, f.result = true, action
+	f.over, f.result, f.err = true, action, err
 	out, left := f.out, f.left
 	f.mu.Unlock()
 	if out != nil {
@@ -203,7 +200,11 @@ func refusal(err error) Action {
 	return Failed
 }
 
-// diskIsFull tells whether nothing more can be written to the target.
-func diskIsFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+// fatal returns an error of the target if it means that nothing more can be
+// written there.
+func (p *planner) fatal(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("write to %s: %w", p.to.dir, err)
+	}
+	return nil
 }

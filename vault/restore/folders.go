@@ -141,20 +141,20 @@ func (p *planner) lead(ctx context.Context) error {
 }
 
 // need makes the folders the walk is in, as far as that was put off. If one
-// cannot be made, what lies below it is barred.
-func (p *planner) need() bool {
+// cannot be made, what lies below it is barred, and the answer is false.
+func (p *planner) need() (bool, error) {
 	var up *folder
 	for _, f := range p.stack {
 		if !f.made {
 			if ev := p.makeFolder(f, up); ev != nil {
 				p.bar(f.src, *ev)
 				p.tell(ev.Action, f.at, files.Stat{Type: files.Dir}, ev.Err)
-				return false
+				return false, p.fatal(ev.Err)
 			}
 		}
 		up = f
 	}
-	return true
+	return true, nil
 }
 
 // makeFolder makes one folder in up, or takes the one that is there. If
@@ -231,7 +231,7 @@ func (p *planner) closeFolder(ctx context.Context, f *folder) error {
 		}
 		return nil
 	case f.at == "" && foreign && !p.o.InPlace:
-		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("the target folder holds other things too: its own owner, mode and times stay as they are")})
+		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("it is the target, which holds other things too")})
 		p.giveBack(f)
 	case f.entry == nil:
 		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("what the snapshot says of it is damaged")})
@@ -241,7 +241,7 @@ func (p *planner) closeFolder(ctx context.Context, f *folder) error {
 			p.tell(refusal(err), f.at, files.Stat{Type: files.Dir}, err)
 			return nil
 		}
-		p.rec.lost(p.shown(f.at), losses...)
+		p.lost(f.at, f.entry.Stat, losses)
 	}
 	p.tell(Restored, f.at, files.Stat{Type: files.Dir}, nil)
 	return nil

@@ -18,6 +18,7 @@ type leader struct {
 	print  uint64 // of what the members must have in common
 	file   *file  // while it is not written yet; else nil
 	result Action // how it ended, then
+	err    error  // why, if not well
 }
 
 // fingerprint sums up what all names of one inode share. Where members differ

@@ -115,15 +115,14 @@ func (p *planner) entry(ctx context.Context, e *manifest.Entry) error {
 	}
 	p.win.entries++
 	if e.Type == files.Dir {
-		p.enter(e, choice)
-		return nil
+		return p.enter(e, choice)
 	}
 	if choice == pass {
 		return nil
 	}
-	if !p.need() {
+	if ok, err := p.need(); !ok {
 		p.barredEntry(e)
-		return nil
+		return err
 	}
 	p.expect(e)
 	return p.one(ctx, e)
@@ -149,15 +148,17 @@ func (p *planner) choose(src string, typ files.Type) choice {
 
 // enter goes into a folder, and makes it unless it may turn out that nothing
 // in it is wanted.
-func (p *planner) enter(e *manifest.Entry, c choice) {
+func (p *planner) enter(e *manifest.Entry, c choice) error {
 	p.push(&folder{entry: e.Clone(), src: e.Path, through: c == pass, wanted: c == take})
 	if e.Err != "" {
 		p.top().gap = true // what else was in it is not known
 		p.tell(Unsaved, p.place(e.Path), e.Stat, errors.New(e.Err))
 	}
-	if c == take {
-		p.need()
+	if c == pass {
+		return nil
 	}
+	_, err := p.need()
+	return err
 }
 
 // expect adds an entry to the totals, where they are not known beforehand.
@@ -284,6 +285,19 @@ func (p *planner) settle(e *manifest.Entry) {
 	if e.Type == files.Regular {
 		p.rec.settled(e.Size)
 	}
+}
+
+// lost records metadata of something restored that was lost: what the writer
+// says, and owners where it was not asked to restore them.
+func (p *planner) lost(at string, st files.Stat, losses files.Losses) {
+	if !p.writes.Owner && (int(st.UID) != p.uid || int(st.GID) != p.gid) {
+		err := files.ErrNotAsked
+		if p.uid != 0 {
+			err = files.ErrNotRoot
+		}
+		losses = append(losses, files.Loss{Kind: "owner", Err: err})
+	}
+	p.rec.lost(p.shown(at), losses...)
 }
 
 // tell records what was done about an entry.

@@ -413,3 +413,66 @@ func TestFilters(t *testing.T) {
 		}
 	}
 }
+
+// A mounted is a disk on which something is mounted at a path.
+type mounted struct {
+	disk
+	at string
+}
+
+func (m mounted) Lstat(path string) (files.Stat, error) {
+	st, err := m.disk.Lstat(path)
+	if _, in := within(path, m.at); in {
+		st.Dev++
+	}
+	return st, err
+}
+
+// Nothing is deleted on a file system that is mounted below the target: the
+// backup may have stopped there.
+func TestDeleteStopsAtMountPoints(t *testing.T) {
+	for _, c := range []struct {
+		mount string
+		want  string
+	}{
+		{"d", "d d/x f"}, // in the snapshot, empty
+		{"other/mnt", "d f other other/mnt other/mnt/y"}, // not in it
+	} {
+		src := newFake()
+		src.save(t, "/r", dirEntry(""), dirEntry("d"), src.file(t, "f", "f"))
+		dir := t.TempDir()
+		writeFile(t, dir+"/d/x", "")
+		writeFile(t, dir+"/other/mnt/y", "")
+		writeFile(t, dir+"/other/z", "")
+		o := Options{Target: dir, Delete: true}
+		must(t, o.check())
+		to, err := openTarget(dir, &o, o.writerOptions())
+		must(t, err)
+		to.disk = mounted{to.disk, c.mount}
+		sels, err := newView(&src.body).resolve(t.Context(), src, nil)
+		must(t, err)
+		r := &restore{src: marked{src}, rec: &recorder{}, o: o}
+		p := &planner{restore: r, sel: sels[0], to: to, sift: newSift(nil, nil), links: linkTable{}}
+		must(t, p.run(t.Context()))
+		must(t, to.Close())
+		if got := strings.Join(tree(t, dir), " "); got != c.want || r.rec.res.Failed.Count != 1 {
+			t.Errorf("%s: %q, %+v", c.mount, got, r.rec.res)
+		}
+	}
+}
+
+// Owners that are not restored are told, whoever runs the test.
+func TestOwnerLoss(t *testing.T) {
+	src := newFake()
+	mine, other := src.file(t, "mine", "1"), src.file(t, "other", "2")
+	other.UID += 17
+	theirs := dirEntry("their dir")
+	theirs.GID += 17
+	link := linkTo("their link", "x")
+	link.UID += 17
+	src.save(t, "/r", dirEntry(""), mine, other, theirs, link)
+	res := run(t, src, Options{Target: t.TempDir(), Owner: No})
+	if len(res.Losses) != 1 || res.Losses[0].Kind != "owner" || res.Losses[0].Count != 3 {
+		t.Errorf("%+v", res.Losses)
+	}
+}

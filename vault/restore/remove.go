@@ -19,6 +19,8 @@ func (p *planner) clear(ctx context.Context, f *folder) (foreign bool, err error
 			p.sweep(at)
 		case !p.o.Delete:
 			foreign = true
+		case f.was.Dev != p.to.device:
+			p.tell(Failed, at, files.Stat{}, errMounted)
 		case f.folded:
 			p.tell(Failed, at, files.Stat{}, errors.New("not deleted: the file system takes some names for others, and this could be one that was restored"))
 		default:
@@ -43,15 +45,6 @@ func (p *planner) sweep(at string) {
 // thing. What filters leave out stays, and so do folders on which another file
 // system is mounted; then gone is false. An error is that of ctx.
 func (p *planner) remove(ctx context.Context, at string) (gone bool, err error) {
-	up, err := p.to.disk.Lstat(parent(at))
-	if err != nil {
-		p.tell(Failed, at, files.Stat{}, err)
-		return false, nil
-	}
-	return p.removeOn(ctx, at, up.Dev)
-}
-
-func (p *planner) removeOn(ctx context.Context, at string, device uint64) (gone bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -63,9 +56,7 @@ func (p *planner) removeOn(ctx context.Context, at string, device uint64) (gone 
 		return false, nil
 	}
 	if err == nil && st.Type == files.Dir {
-		if st.Dev != device {
-			err = errors.New("not deleted: another file system is mounted there")
-		} else if gone, err = p.removeInside(ctx, at, st); err == nil && !gone {
+		if gone, err = p.removeInside(ctx, at, st); err == nil && !gone {
 			return false, nil
 		}
 	}
@@ -89,8 +80,15 @@ func (p *planner) mayRemove(at string, st files.Stat) bool {
 	return p.sift.choose(rest, st.Type == files.Dir, true) == take
 }
 
+// errMounted: what lies on another file system is not ours to delete. A
+// snapshot that stopped at the mount point has nothing of it.
+var errMounted = errors.New("not deleted: it lies on another file system than the target")
+
 // removeInside removes all that is in a folder.
 func (p *planner) removeInside(ctx context.Context, at string, st files.Stat) (gone bool, err error) {
+	if st.Dev != p.to.device {
+		return false, errMounted
+	}
 	if p.to.w != nil && st.Mode&0o700 != 0o700 {
 		if err := p.to.w.Mkdir(at); err != nil { // which makes it ours to write in
 			return false, err
@@ -102,7 +100,7 @@ func (p *planner) removeInside(ctx context.Context, at string, st files.Stat) (g
 	}
 	gone = true
 	for _, name := range names {
-		g, err := p.removeOn(ctx, join(at, name), st.Dev)
+		g, err := p.remove(ctx, join(at, name))
 		if err != nil {
 			return false, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"coffer/files"
@@ -15,6 +16,8 @@ type restore struct {
 	src     marked
 	o       Options
 	writes  files.WriterOptions
+	uid     int // who we are
+	gid     int
 	rec     *recorder
 	began   time.Time
 	counted bool                 // the totals of the progress are known
@@ -39,6 +42,7 @@ func Run(ctx context.Context, src Source, o Options) (Result, error) {
 	}
 	r := &restore{
 		src: marked{src}, o: o, writes: o.writerOptions(), began: time.Now(),
+		uid: os.Geteuid(), gid: os.Getegid(),
 		rec:   &recorder{onEvent: o.OnEvent, progress: o.Progress, res: Result{DryRun: o.DryRun}},
 		links: map[string]linkTable{}, packs: map[packKey]bool{},
 	}

@@ -18,6 +18,7 @@ type target struct {
 	dir    string
 	made   bool          // by us: nothing was there
 	before files.Stat    // what was there, then
+	device uint64        // of the file system it lies on
 	w      *files.Writer // nil in a dry run
 	tree   *files.Tree   // to read back; nil if there is nothing
 	disk   disk
@@ -56,6 +57,11 @@ func openTarget(dir string, o *Options, writes files.WriterOptions) (t *target, 
 	if t.tree, err = files.OpenTree(dir); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
+	st, err := t.disk.Lstat("")
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	t.device = st.Dev
 	return t, nil
 }
 

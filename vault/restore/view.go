@@ -143,14 +143,20 @@ func (v view) roots(p string) []selection {
 
 func (v view) unknown(p string) error {
 	if len(v) == 1 {
-		return fmt.Errorf("%q is not in the snapshot of %s: %w", p, v[0].path, fs.ErrNotExist)
+		return unknownPath(fmt.Sprintf("%q is not in the snapshot of %s", p, v[0].path))
 	}
 	var names []string
 	for _, r := range v {
 		names = append(names, fmt.Sprintf("%s (%s)", r.name, r.path))
 	}
-	return fmt.Errorf("%q is not in the snapshot; what it holds: %s: %w", p, strings.Join(names, ", "), fs.ErrNotExist)
+	return unknownPath(fmt.Sprintf("%q is not in the snapshot, which holds: %s", p, strings.Join(names, ", ")))
 }
+
+// unknownPath is an fs.ErrNotExist whose text says it all.
+type unknownPath string
+
+func (e unknownPath) Error() string        { return string(e) }
+func (e unknownPath) Is(target error) bool { return target == fs.ErrNotExist }
 
 // within cuts folder off p and tells whether p is folder or lies in it.
 func within(p, folder string) (rest string, ok bool) {

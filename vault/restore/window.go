@@ -171,7 +171,7 @@ func (p *planner) resolve() {
 	for _, key := range p.win.leaders {
 		l := p.links[key]
 		if l.file != nil && l.file.isOver() {
-			l.result, l.file = l.file.result, nil
+			l.result, l.err, l.file = l.file.result, l.file.err, nil
 			p.links[key] = l
 		}
 	}
@@ -228,7 +228,7 @@ func (p *planner) do(ctx context.Context, e *manifest.Entry, at string) error {
 func (p *planner) link(e *manifest.Entry, at string, l leader) bool {
 	switch {
 	case l.result == Damaged:
-		p.tell(Damaged, at, e.Stat, fmt.Errorf("it is the same file as %s", p.shown(l.path)))
+		p.tell(Damaged, at, e.Stat, fmt.Errorf("it is the same file as %s: %w", p.shown(l.path), l.err))
 		p.settle(e)
 		return true
 	case l.result != "" && l.result != Restored && l.result != Unchanged:
@@ -271,17 +271,15 @@ func (p *planner) special(e *manifest.Entry, at string) error {
 	}
 	if err != nil {
 		p.tell(refusal(err), at, e.Stat, err)
-		if diskIsFull(err) {
-			return fmt.Errorf("write to %s: %w", p.to.dir, err)
-		}
-		return nil
+		return p.fatal(err)
 	}
-	p.rec.lost(p.shown(at), losses...)
 	for _, l := range losses {
 		if l.Kind == "device" || l.Kind == "socket" {
+			p.rec.lost(p.shown(at), l)
 			return nil // there is none
 		}
 	}
+	p.lost(at, e.Stat, losses)
 	p.tell(Restored, at, e.Stat, nil)
 	return nil
 }

@@ -77,9 +77,9 @@ func (d *Device) SignKey() ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(seed)
 }
 
-// Open returns the series of the given kind that is open for writing and
+// OpenSeries returns the series of the given kind that is open for writing and
 // sealed to the recipients with that hash.
-func (d *Device) Open(kind chunk.Kind, recipientsHash string) (SeriesState, bool) {
+func (d *Device) OpenSeries(kind chunk.Kind, recipientsHash string) (SeriesState, bool) {
 	i := slices.IndexFunc(d.Series, func(s SeriesState) bool {
 		return !s.Closed && s.Kind == string(kind) && s.RecipientsHash == recipientsHash
 	})

@@ -171,14 +171,14 @@ func TestDevicePrintsNoSecret(t *testing.T) {
 func TestOpenSeries(t *testing.T) {
 	v := testDevice()
 	hash := strings.Repeat("ab", 32)
-	if s, ok := v.Open(chunk.Segment, hash); !ok || s.Series != "bbbbbbbbbbbbbbbb" || s.ID().String() != s.Series {
+	if s, ok := v.OpenSeries(chunk.Segment, hash); !ok || s.Series != "bbbbbbbbbbbbbbbb" || s.ID().String() != s.Series {
 		t.Errorf("got %v %v", s, ok)
 	}
 	v.Series[0].Closed = true
-	if s, ok := v.Open(chunk.Data, hash); ok {
+	if s, ok := v.OpenSeries(chunk.Data, hash); ok {
 		t.Errorf("closed series %v", s)
 	}
-	if s, ok := v.Open(chunk.Segment, strings.Repeat("00", 32)); ok {
+	if s, ok := v.OpenSeries(chunk.Segment, strings.Repeat("00", 32)); ok {
 		t.Errorf("series of other recipients %v", s)
 	}
 }
@@ -201,7 +201,7 @@ func TestNumbers(t *testing.T) {
 	if last := take(n, 5); last != 4 {
 		t.Errorf("fifth number is %d", last)
 	}
-	if v, _ := d.Device(); v.Series[0].Next != Block {
+	if v, _ := d.Device(); v.Series[0].Next != NumberBlock {
 		t.Errorf("reserved up to %d", v.Series[0].Next)
 	}
 	if err := n.Close(); err != nil {
@@ -211,13 +211,13 @@ func TestNumbers(t *testing.T) {
 		t.Errorf("after Close: %d", last)
 	}
 	// n is now abandoned, as by a kill: its block is a gap.
-	if last := take(d.Numbers(seriesA), 1); last != Block {
+	if last := take(d.Numbers(seriesA), 1); last != NumberBlock {
 		t.Errorf("after a kill: %d", last)
 	}
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if last := take(d.Numbers(seriesA), 1); last != 2*Block {
+	if last := take(d.Numbers(seriesA), 1); last != 2*NumberBlock {
 		t.Errorf("numbers of another's block were given back: %d", last)
 	}
 	if _, err := d.Numbers(chunk.Series{9}).Next(); err == nil {

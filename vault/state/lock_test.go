@@ -13,18 +13,25 @@ import (
 	"time"
 )
 
-// As another process, with the folder in this variable, the test binary takes
-// the run lock, begins to write a file, and waits to be killed.
-const holderEnv = "COFFER_STATE_TEST_HOLD"
+// As another process, with these variables set, the test binary uses a state
+// folder until it is killed.
+const (
+	helperEnv    = "COFFER_STATE_TEST_HELPER"
+	helperDirEnv = "COFFER_STATE_TEST_DIR"
+)
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(holderEnv); dir != "" {
+	switch dir := os.Getenv(helperDirEnv); os.Getenv(helperEnv) {
+	case "hold":
 		hold(dir)
-		return
+	case "reserve":
+		reserve(dir)
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
 }
 
+// hold takes the run lock and begins to write a file.
 func hold(dir string) {
 	d, err := Open(dir)
 	if err != nil {
@@ -52,7 +59,7 @@ func TestLockOfKilledProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), exe)
-	cmd.Env = append(os.Environ(), holderEnv+"="+d.path)
+	cmd.Env = append(os.Environ(), helperEnv+"=hold", helperDirEnv+"="+d.path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

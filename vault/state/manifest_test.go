@@ -31,8 +31,8 @@ func randomStat(r *rand.Rand) (s files.Stat) {
 	set = func(v reflect.Value) {
 		switch {
 		case v.Kind() == reflect.Struct:
-			for i := range v.NumField() {
-				set(v.Field(i))
+			for _, field := range v.Fields() {
+				set(field)
 			}
 		case v.CanInt():
 			v.SetInt(int64(r.Uint64() >> (64 - v.Type().Bits()) << (64 - v.Type().Bits()) >> (64 - v.Type().Bits())))

@@ -12,9 +12,10 @@ import (
 // MaxNumber is the highest pack number of a series: 16 PiB of packs.
 const MaxNumber = 1<<30 - 1
 
-// Block is how many pack numbers are reserved at once: the rest of a folder of
-// packs, so that a killed run leaves its folder and the next begins a new one.
-const Block = 1024
+// NumberBlock is how many pack numbers are reserved at once, at most: the rest
+// of a folder of packs, so that a killed run leaves its folder and the next
+// begins a new one.
+const NumberBlock = 1024
 
 // Numbers hands out the pack numbers of one series, each once, ever. A block
 // of numbers is reserved durably before its first is handed out; what a killed
@@ -53,7 +54,7 @@ func (n *Numbers) reserve() error {
 			return fmt.Errorf("series %s takes no more packs: begin a new one", n.series)
 		}
 		n.next = s.Next
-		s.Next = (s.Next/Block + 1) * Block
+		s.Next = (s.Next/NumberBlock + 1) * NumberBlock
 		n.end = s.Next
 		return nil
 	})

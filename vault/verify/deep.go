@@ -14,6 +14,7 @@ import (
 // harm is what a bad pack does.
 type harm struct {
 	files  []string // the first ones
+	last   string   // the newest counted
 	count  int64
 	healed bool // some of its chunks were found elsewhere
 }
@@ -107,9 +108,14 @@ func (c *check) use(ctx context.Context, s *vault.Snapshot, src *vault.Source, b
 	case !errors.Is(err, vault.ErrDamaged):
 		return err
 	default:
+		file := s.Short() + ":" + use.Path
+		if file == h.last {
+			break // another chunk of it
+		}
+		h.last = file
 		h.count++
 		if len(h.files) < firstNames {
-			h.files = append(h.files, s.Short()+":"+use.Path)
+			h.files = append(h.files, file)
 		}
 	}
 	return nil

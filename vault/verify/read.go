@@ -15,7 +15,6 @@ import (
 	"coffer/chunk"
 	"coffer/chunk/pack"
 	"coffer/vault"
-	"coffer/vault/ledger"
 )
 
 // readPacks fetches packs and hashes them; with Deep it opens them and hashes
@@ -198,5 +197,3 @@ func (c *check) tellBadPacks() {
 		c.tell(p)
 	}
 }
-
-var _ = ledger.FolderOf

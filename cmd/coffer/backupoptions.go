@@ -1,0 +1,69 @@
+package main
+
+import (
+	"os"
+	"os/user"
+	"slices"
+	"time"
+
+	"coffer/chunk/pack"
+	"coffer/config"
+	"coffer/files"
+	"coffer/vault"
+	"coffer/vault/backup"
+	"coffer/vault/trust"
+)
+
+// backupOptions translates config and flags.
+func (d *door) backupOptions(c *config.Config, f backupFlags, p config.Project, v *vault.Vault) (backup.Options, error) {
+	level, err := compression(c, f)
+	if err != nil {
+		return backup.Options{}, err
+	}
+	key := vault.ProjectKey(p.Name, p.Paths)
+	id, err := v.State().Project(key)
+	if err != nil {
+		return backup.Options{}, err
+	}
+	host, _ := os.Hostname()
+	return backup.Options{
+		Project: trust.ProjectID(id), Key: key, Label: p.Name, Roots: p.Paths, Host: host, User: userName(),
+		Tags: append(slices.Clone(p.Tags), f.tags...), Level: level, Version: versionText(),
+		Walk: walkOptions(f, p), DedupMemory: days(c.DedupMemory, time.Now()), Progress: new(backup.Progress),
+	}, nil
+}
+
+// days is a span in whole days, at least one.
+func days(s config.Span, now time.Time) int {
+	return max(1, int((now.Sub(s.Before(now))+12*time.Hour)/(24*time.Hour)))
+}
+
+func walkOptions(f backupFlags, p config.Project) files.Options {
+	return files.Options{
+		Exclude: append(slices.Clone(p.Exclude), f.exclude...), IgnoreFiles: p.IgnoreFiles,
+		CacheDirs: p.CacheDirs || f.cacheDirs, OneFileSystem: p.OneFileSystem || f.oneFileSystem,
+	}
+}
+
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+func compression(c *config.Config, f backupFlags) (pack.Level, error) {
+	s := string(c.Compression)
+	if f.compression != "" {
+		s = f.compression
+	}
+	switch config.Compression(s) {
+	case config.CompressFastest:
+		return pack.Fastest, nil
+	case config.CompressDefault, "":
+		return pack.Default, nil
+	case config.CompressBetter:
+		return pack.Better, nil
+	}
+	return 0, usagef("it is one of fastest, default, better", "--compression %q is not known", s)
+}

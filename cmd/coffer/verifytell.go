@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"coffer/vault/verify"
+)
+
+func verifySample(p *verify.Progress, t time.Duration) sample {
+	stage := ""
+	if s := p.Stage.Load(); s != nil {
+		stage = *s
+	}
+	done, total := p.Bytes.Load(), p.TotalBytes.Load()
+	s := sample{text: stage, json: map[string]any{
+		"stage": stage, "packs_done": p.Packs.Load(), "total_packs": p.TotalPacks.Load(), "bytes_done": done, "total_bytes": total, "seconds_elapsed": int64(t.Seconds()),
+	}}
+	if total > 0 {
+		s.text = joined(stage, fmt.Sprintf("%s of %s", countText(p.Packs.Load()), plural(p.TotalPacks.Load(), "pack")), bytesText(done), rate(done, t), left(done, total, t))
+	}
+	return s
+}
+
+func (d *door) verifyProblem(p verify.Problem) {
+	if d.json {
+		d.emit("error", map[string]any{"event": "problem", "object": p.Object, "error": p.Err.Error(), "harms": p.Harms, "snapshots": p.Snapshots, "files": p.Files, "file_count": p.FileCount})
+		return
+	}
+	d.tellProblem(p.Object, p.Err, p.Harms)
+	if len(p.Snapshots) > 0 {
+		d.note("  snapshots: %s", strings.Join(p.Snapshots, " "))
+	}
+	if len(p.Files) > 0 {
+		d.note("  files:")
+	}
+	for _, f := range p.Files {
+		d.note("    %s", safeName(f))
+	}
+	if more := p.FileCount - int64(len(p.Files)); more > 0 {
+		d.note("    and %s more", countText(more))
+	}
+}
+
+func (d *door) tellVerify(r verify.Result, o verify.Options) {
+	if d.json {
+		d.emit("summary", map[string]any{
+			"snapshots": r.Snapshots, "packs": r.Packs, "bytes": r.Bytes, "packs_read": r.ReadPacks, "bytes_read": r.ReadBytes,
+			"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "deep": r.Deep, "seconds": r.Duration.Seconds(),
+		})
+		return
+	}
+	w := d.out
+	if r.Snapshots == 0 {
+		fmt.Fprintln(w, "no snapshot yet")
+	} else {
+		fmt.Fprintf(w, "%s in %s, %s\n", plural(r.Snapshots, "snapshot"), plural(r.Packs, "pack"), bytesText(r.Bytes))
+	}
+	switch {
+	case r.Snapshots == 0:
+	case r.Deep:
+		fmt.Fprintf(w, "  opened everything in %s: %s hashed again, %s followed\n", durationText(r.Duration), plural(r.Chunks, "chunk"), plural(r.Entries, "ref"))
+	case o.ReadData > 0:
+		fmt.Fprintf(w, "  read and hashed %s, %s, in %s; that they open only --deep can tell\n", plural(r.ReadPacks, "pack"), bytesText(r.ReadBytes), durationText(r.Duration))
+	default:
+		fmt.Fprintln(w, "  looked at signatures, names and sizes; --read-data reads all bytes, --deep opens them")
+	}
+	if r.Unneeded > 0 {
+		fmt.Fprintf(w, "  %s, %s, that no snapshot needs: of runs at work or interrupted\n", plural(r.Unneeded, "further pack"), bytesText(r.UnneededBytes))
+	}
+	if len(r.Problems) == 0 {
+		fmt.Fprintln(w, "  no problem found")
+	}
+}

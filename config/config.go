@@ -72,7 +72,7 @@ func Default() *Config {
 
 // NewVault returns a vault at r with the defaults filled in.
 func NewVault(name string, r Remote) Vault {
-	return Vault{Name: name, Remote: r, PathStyle: r.wantsPathStyle(), Connections: 3}
+	return Vault{Name: name, Remote: r, PathStyle: r.wantsPathStyle(), Connections: 2}
 }
 
 // NewProject returns a project of these absolute paths with the defaults

@@ -66,7 +66,7 @@ func fullValues() *Config {
 			Connections:     8,
 			Classic:         true,
 		}, {
-			Name: "usb", Remote: Remote{Dir: "/mnt/usb"}, Connections: 3,
+			Name: "usb", Remote: Remote{Dir: "/mnt/usb"}, Connections: 2,
 		}},
 		Projects: []Project{{
 			Name:          "site",

@@ -63,23 +63,23 @@ fi
 
 # --- Telling ---------------------------------------------------------------------------------
 
-say() { printf '%s\n' "$*" >&2; }
+# Names from the vault, and from the folder it lies in, may hold what confuses a terminal: control
+# bytes are shown as ?.
+show() { printf '%s' "${1//[[:cntrl:]]/?}"; }
+say() { printf '%s\n' "$(show "$*")" >&2; }
 
 # warn tells of something wrong that does not stop the restore. It uses a copy of standard error,
 # because the errors of chmod and the like are gathered in a file.
 exec 9>&2
 warn() {
-	printf '! %s\n' "$*" >&9
-	printf '%s\n' "$*" >>"$tmp/problems"
+	printf '! %s\n' "$(show "$*")" >&9
+	printf '%s\n' "$(show "$*")" >>"$tmp/problems"
 }
 
 die() {
 	printf 'restore.sh: %s\n' "$*" >&2
 	exit 1
 }
-
-# show prints a name from the vault without what could confuse a terminal.
-show() { printf '%s' "${1//[[:cntrl:]]/?}"; }
 
 # --- Getting ready ---------------------------------------------------------------------------
 
@@ -270,7 +270,7 @@ list_commits() {
 		awk 'NR == FNR { split($0, d, "|"); known[d[1]]; next }
 			substr($0, 9, 16) in known && int(substr($0, 37, 10) / 1024) == substr($0, 26, 10) + 0' "$tmp/devices" - >"$names"
 	grep -vxFf "$names" "$tmp/found" | while IFS= read -r folder; do
-		warn "$(show "$folder"): not a commit of a device in the trust; left out"
+		warn "$folder: not a commit of a device in the trust; left out"
 	done
 	awk -F/ '
 		$2 != device { device = $2; next_seq = 1 }
@@ -329,7 +329,6 @@ forgotten() {
 	local base=${1##*/} name result=1
 	while IFS= read -r name; do
 		grep -qF "$base" "$name" 2>/dev/null && good_commit "$name" || continue
-		[[ $until_seq ]] && continue # forgets of a revoked device do not count
 		if jq -e .withdraw "$tmp/commit.json" >/dev/null; then
 			if has_role write; then return 1; fi
 		elif has_role forget; then
@@ -632,7 +631,7 @@ read_entries() {
 			select(.e) | .n as $n | .t as $t | .e
 			| text("path") as $path
 			| "E " + ([.type, $path, .mode // 0, .uid // 0, .gid // 0, (.mtime // [0, 0] | moment), .size // 0, twin,
-				(if .rdev then "\(.rdev[0]) \(.rdev[1])" else text("target") end), text("error")] | map(tostring) | join("|")),
+				(if .type == "c" or .type == "b" then .rdev // [0, 0] | "\(.[0]) \(.[1])" else text("target") end), text("error")] | map(tostring) | join("|")),
 			(if .holes then "R \($n) 0 - - 0 0 0" else empty end),
 			(.refs[]? | "R \($n) " + ref($t; 0)),
 			(.list // {refs: []} | .depth as $d | .refs[] | "R \($n) " + ref($t; $d)),
@@ -691,7 +690,7 @@ plan_copies() {
 
 # --- Writing ---------------------------------------------------------------------------------
 
-lost() { warn "not restored: $(show "$1"): $2"; }
+lost() { warn "not restored: $1: $2"; }
 
 # enter FOLDER makes sure that a folder below $at is one and that no link leads there: nothing is
 # ever written through a link that came from the snapshot.
@@ -788,7 +787,7 @@ make_entry() {
 		return 1
 	fi
 	if [[ $error ]]; then
-		warn "not saved: $(show "$name"): $(show "$error")"
+		warn "not saved: $name: $error"
 		[[ $type$size != f0 && $type$extra != l ]] || return 1
 	fi
 	if [[ $name == */* ]]; then
@@ -888,12 +887,12 @@ set_xattrs() {
 		if [[ $value == @ ]]; then
 			read -r tag pack offset length <&7
 			value=$(set -o pipefail; take "$pack" "$offset" "$length" | base64 | tr -d '\n') ||
-				{ lost "$path" "its attribute $(show "$name")"; continue; }
+				{ lost "$path" "its attribute $name"; continue; }
 		fi
 		path=$at${path:+/$path}
 		[[ -e $path || -L $path ]] || continue
 		if [[ $name == security.* && $EUID -ne 0 ]]; then
-			echo "attributes $(show "$name") of one entry or more: only root can set them" >>"$tmp/errors"
+			echo "attributes $name of one entry or more: only root can set them" >>"$tmp/errors"
 			continue
 		fi
 		setfattr -h -n "$name" -v "${value:+0s$value}" -- "$path"
@@ -925,20 +924,20 @@ restore_root() {
 		| "\(.level) \(.count) \(.ref[0]) \($b.series[.ref[1]]) \(.ref[2]) \(.ref[3]) \(.ref[4])"' "$tmp/body.json")
 	# shellcheck disable=SC2086 # five words
 	read_tree "$level" $refs && read_entries && expand_lists && plan_copies ||
-		{ warn "the list of files of $(show "$path") cannot be read"; return; }
+		{ warn "the list of files of $path cannot be read"; return; }
 	at=$target
 	root_name "$path"
 	if ((roots > 1)) || [[ $(head -c 2 "$tmp/plan.E") != d\| ]]; then
 		at=$target/$name
 	fi
-	say "Restoring $(show "$path") to $(show "$at"), $count entries."
+	say "Restoring $path to $at, $count entries."
 	write_entries
 	: >"$tmp/errors"
 	finish
-	sort -u "$tmp/errors" | while IFS= read -r line; do warn "not restored: $(show "$line")"; done
+	sort -u "$tmp/errors" | while IFS= read -r line; do warn "not restored: $line"; done
 	rm -f "$tmp"/content/*
 	open_name=''
-	((entries == count)) || warn "the snapshot has $count entries of $(show "$path"), and only $entries could be found"
+	((entries == count)) || warn "the snapshot has $count entries of $path, and only $entries could be found"
 }
 
 read_kit
@@ -954,7 +953,7 @@ fi
 pick
 device "$(device_of "$snapshot")"
 say "Snapshot ${snapshot:59:64}"
-say "of $(jq -r .time "$tmp/commit.json"), made by $(show "$label"); newer ones: $(snapshots | sed "1,\\|^$snapshot\$|d" | wc -l)."
+say "of $(jq -r .time "$tmp/commit.json"), made by $label; newer ones: $(snapshots | sed "1,\\|^$snapshot\$|d" | wc -l)."
 check_heads
 ledger=$(jq -r .ledger "$tmp/commit.json") body=$(jq -r .body "$tmp/commit.json")
 : >"$tmp/rolls"

@@ -169,31 +169,21 @@ func writeNew(k *kit.Kit, dev *state.Device, o InitOptions, p pendingTrust) (_ *
 	return dir, dir.CreateDevice(dev)
 }
 
-func pendingPath(dir *state.Dir) string { return filepath.Join(dir.Path(), "trust.pending") }
+const pendingFile = "trust.pending"
 
-func writePending(dir *state.Dir, p pendingTrust) error {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	return files.WriteAtomic(pendingPath(dir), b, 0o600)
-}
+func writePending(dir *state.Dir, p pendingTrust) error { return dir.WriteSmall(pendingFile, p) }
 
 // resumeInit uploads a trust that was signed here and may not have arrived.
 func (v *Vault) resumeInit(ctx context.Context) error {
 	if v.dir == nil {
 		return nil
 	}
-	b, err := os.ReadFile(pendingPath(v.dir))
+	p, err := state.ReadSmall[pendingTrust](v.dir, pendingFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	var p pendingTrust
-	if err == nil {
-		err = json.Unmarshal(b, &p)
-	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", pendingPath(v.dir), err)
+		return err
 	}
 	if err := v.store.Put(ctx, remote.NewObject(p.Name, p.Object)); err != nil {
 		return fmt.Errorf("store %s: %w", p.Name, err)
@@ -208,5 +198,5 @@ func (v *Vault) resumeInit(ctx context.Context) error {
 	if err := v.store.Put(ctx, remote.NewObject("coffer.json", append(info, '\n'))); err != nil {
 		return fmt.Errorf("store coffer.json: %w", err)
 	}
-	return os.Remove(pendingPath(v.dir))
+	return os.Remove(filepath.Join(v.dir.Path(), pendingFile))
 }

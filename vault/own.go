@@ -2,16 +2,13 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"coffer/files"
 	"coffer/vault/commit"
+	"coffer/vault/state"
 	"coffer/vault/trust"
 )
 
@@ -56,14 +53,13 @@ type headSeen struct {
 	Name string `json:"name"`
 }
 
-func (v *Vault) ownPath() string { return filepath.Join(v.dir.Path(), "own.json") }
+const ownFile = "own.json"
 
 // loadOwn reads own.json. One that is missing or unreadable is like a new
 // one: the remote's listing fills it again.
 func (v *Vault) loadOwn() *ownHistory {
-	h := new(ownHistory)
-	b, err := os.ReadFile(v.ownPath())
-	if err != nil || json.Unmarshal(b, h) != nil {
+	h, err := state.ReadSmall[ownHistory](v.dir, ownFile)
+	if err != nil {
 		h = new(ownHistory)
 	}
 	if h.Projects == nil {
@@ -79,11 +75,7 @@ func (v *Vault) loadOwn() *ownHistory {
 }
 
 func (v *Vault) saveOwn(h *ownHistory) error {
-	b, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	return files.WriteAtomic(v.ownPath(), append(b, '\n'), 0o600)
+	return v.dir.WriteSmall(ownFile, h)
 }
 
 // adopt brings what is remembered in line with what the remote shows of this

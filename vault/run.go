@@ -21,7 +21,7 @@ import (
 type RunOptions struct {
 	Project trust.ProjectID
 	Level   pack.Level
-	Uploads int // packs on their way at a time; 0 means 3
+	Uploads int // packs on their way at a time; 0 means 2
 	// OnWarning is told what does not stop the run, such as a device's fork.
 	OnWarning func(error)
 }
@@ -137,7 +137,7 @@ func (r *Run) begin(ctx context.Context) error {
 
 func (r *Run) startWorkers(ctx context.Context) {
 	if r.o.Uploads == 0 {
-		r.o.Uploads = 3
+		r.o.Uploads = 2
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	r.checker = pack.NewChecker(r.v.Hasher)

@@ -193,26 +193,13 @@ func (s *Source) roll(ctx context.Context, name string) ([]ledger.Pack, error) {
 	if ok {
 		return packs, nil
 	}
-	packs, err := s.v.Roll(ctx, name)
+	packs, err := s.v.cachedRoll(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rolls[name] = packs
-	return packs, nil
-}
-
-// Roll fetches a roll and checks it against its name.
-func (v *Vault) Roll(ctx context.Context, name string) ([]ledger.Pack, error) {
-	b, err := v.fetchNamed(ctx, name, ledger.MaxRoll)
-	if err != nil {
-		return nil, err
-	}
-	packs, err := ledger.ParseRoll(name, b)
-	if err != nil {
-		return nil, damaged("%s: %w", name, err)
-	}
 	return packs, nil
 }
 

@@ -52,6 +52,7 @@ Start with:  coffer backup now ~/projects`)
 		return usagef(cmd.CommandPath()+" --help  lists the flags", "%w", err)
 	})
 	d.globalFlags(root)
+	d.versionFlag(root)
 	d.explainHelp(root)
 	root.AddCommand(
 		d.backupCommand(), d.initCommand(), d.enrolCommand(), d.snapshotsCommand(), d.lsCommand(), d.catCommand(),

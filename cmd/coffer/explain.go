@@ -18,6 +18,10 @@ import (
 func explain(ctx context.Context, err error) (code int, text, hint string) {
 	code, hint = classify(err)
 	text = err.Error()
+	var missing *vault.NotFoundError
+	if errors.As(err, &missing) && missing.Count > 0 {
+		text = fmt.Sprintf("no snapshot answers to %q; the vault has %d", missing.Spec, missing.Count)
+	}
 	var locked *state.LockedError
 	if errors.As(err, &locked) && locked.Holder.PID != 0 {
 		text = fmt.Sprintf("another run is at work on this vault: process %d (%s), since %s",

@@ -36,7 +36,7 @@ const exitCodes = `Exit codes:
 // usageTemplate is that of all commands. The exit codes stand at the end of
 // the first help that people see.
 const usageTemplate = `Usage:
-  {{if .Runnable}}{{.UseLine}}{{else}}{{.CommandPath}} COMMAND{{end}}
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
 {{- if .Aliases}}
   (or {{.CommandPath | parent}} {{join .Aliases ", "}}){{end}}
 {{- if .HasExample}}

@@ -13,26 +13,18 @@ var objectName = regexp.MustCompile(`\b(?:trust|packs|rolls|snapshots|ledgers|mo
 const shownHash = 12
 
 // plainText makes the text of an error fit to be read: an object's name, which
-// each room names for itself, stands there once and with a part of its hash,
-// and where the names in known stand already it is left out. The parts of an
-// error are parted by ": ".
+// each room on the way names for itself, stands there once and with a part of
+// its hash, and where known stands above it already it is left out. The parts
+// of an error are parted by ": ".
 func plainText(text string, known ...string) string {
 	var parts []string
-	at := map[string]int{}
+	seen := slices.Clone(known)
 	for part := range strings.SplitSeq(text, ": ") {
-		name := objectName.FindString(part)
-		i, seen := at[name]
-		switch {
-		case name == "":
-		case slices.Contains(known, name):
-			continue
-		case seen:
-			if len(part) > len(parts[i]) {
-				parts[i] = part
+		if name := objectName.FindString(part); name != "" {
+			if slices.Contains(seen, name) {
+				continue
 			}
-			continue
-		default:
-			at[name] = len(parts)
+			seen = append(seen, name)
 		}
 		parts = append(parts, part)
 	}

@@ -66,7 +66,11 @@ func (d *door) restoreEvent(e restore.Event, dry bool) {
 			d.emit("error", map[string]any{"event": string(e.Action), "path": e.Path, "error": fmt.Sprint(e.Err)})
 			return
 		}
-		d.note("%s: %s: %s", restoreWord(e.Action), safeName(e.Path), plainText(bareFile(e.Err).Error()))
+		why := e.Err
+		if e.Action == restore.Failed {
+			why = bareFile(why)
+		}
+		d.note("%s: %s: %s", restoreWord(e.Action), safeName(e.Path), plainText(fmt.Sprint(why)))
 		return
 	}
 	switch {

@@ -22,7 +22,7 @@ type Options struct {
 	Host    string
 	User    string
 	Level   pack.Level
-	Uploads int // packs on their way at a time; 0 means 3
+	Uploads int // packs on their way at a time; 0 means 2
 	// DedupMemory is for how many days chunks that no manifest names any more
 	// stay known; 0 means vault.DedupMemory.
 	DedupMemory int

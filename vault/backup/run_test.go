@@ -1,19 +1,15 @@
 package backup_test
 
 import (
-	"bytes"
 	"context"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"coffer/chunk"
-	"coffer/files"
 	"coffer/remote"
 	"coffer/vault"
 	"coffer/vault/backup"
-	"coffer/vault/manifest"
 	"coffer/vault/trust"
 	"coffer/vault/vaulttest"
 )
@@ -31,7 +27,7 @@ func run(t *testing.T, v *vault.Vault, roots ...string) backup.Result {
 }
 
 // write makes a file with content that does not compress.
-func write(t *testing.T, path string, size int, seed uint64) {
+func write(t testing.TB, path string, size int, seed uint64) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -45,50 +41,6 @@ func noise(size int, seed uint64) []byte {
 	b := make([]byte, size)
 	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
 	r.Read(b)
-	return b
-}
-
-// contents reads every file of a snapshot by the kit alone.
-func contents(t *testing.T, room *vaulttest.Room, spec string) map[string][]byte {
-	t.Helper()
-	v := room.Lent(t)
-	snap, err := v.Find(t.Context(), spec, vault.Filter{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := v.Source(t.Context(), snap)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string][]byte{}
-	for _, root := range src.Body().Roots {
-		for e, err := range manifest.Walk(t.Context(), root.Root, src.Segment, manifest.WalkOptions{}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if e.Type == files.Regular {
-				out[filepath.Join(root.Path, e.Path)] = content(t, src, e)
-			}
-		}
-	}
-	return out
-}
-
-func content(t *testing.T, src *vault.Source, e *manifest.Entry) []byte {
-	t.Helper()
-	var b []byte
-	for ref, err := range manifest.Refs(t.Context(), e, src.Segment) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		err := src.Read(t.Context(), chunk.Data, []chunk.Ref{ref}, func(_ int, data []byte) error {
-			b = append(b, data...)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	return b
 }
 
@@ -117,9 +69,9 @@ func TestRoundTrip(t *testing.T) {
 	if res.Files != 7 || res.Partial || res.NewFiles != 7 {
 		t.Errorf("%+v", res)
 	}
-	got := contents(t, room, "latest")
+	got := room.Read(t, "latest")
 	for path, b := range want {
-		if !bytes.Equal(got[path], b) {
+		if got[path] != string(b) {
 			t.Errorf("%s: %d bytes, want %d", path, len(got[path]), len(b))
 		}
 	}
@@ -143,7 +95,7 @@ func TestUnchanged(t *testing.T) {
 	if len(after) != len(before)+1 {
 		t.Errorf("%d objects became %d", len(before), len(after))
 	}
-	if res.Snapshot == first.Snapshot || len(contents(t, room, res.Snapshot)) != 300 {
+	if res.Snapshot == first.Snapshot || len(room.Read(t, res.Snapshot)) != 300 {
 		t.Error("the second snapshot is not one of its own, or not whole")
 	}
 }
@@ -170,10 +122,10 @@ func TestIncrement(t *testing.T) {
 	if res.NewBytes > 12<<20 || res.ChangedFiles != 1 || res.RemovedFiles != 1 {
 		t.Errorf("%+v", res)
 	}
-	if got := contents(t, room, "latest")[big]; !bytes.Equal(got, b) {
+	if got := room.Read(t, "latest")[big]; got != string(b) {
 		t.Error("the changed file does not restore")
 	}
-	if got := contents(t, room, first.Snapshot); !bytes.Equal(got[big], noise(30<<20, 99)) || len(got) != 51 {
+	if got := room.Read(t, first.Snapshot); got[big] != string(noise(30<<20, 99)) || len(got) != 51 {
 		t.Error("the first snapshot does not restore")
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pkg/xattr"
+
 	"coffer/chunk"
 	"coffer/files"
 	"coffer/files/treecmp"
@@ -281,6 +283,30 @@ func TestDamagedAttribute(t *testing.T) {
 	b, _ := os.ReadFile(to + "/f")
 	if !errors.Is(err, vault.ErrDamaged) || string(b) != "content" || len(res.Losses) != 1 || res.Losses[0].Kind != "xattr user.big" {
 		t.Errorf("%v: %q, %+v", err, b, res)
+	}
+}
+
+// Large attributes come back, of folders too; where the file system has no
+// room for them, that is told.
+func TestLargeAttributes(t *testing.T) {
+	src := newFake()
+	big := []files.Xattr{{Name: "user.big", Value: []byte(noise(8000, 5))}}
+	f, d := src.file(t, "d/f", "content"), dirEntry("d")
+	f.Xattrs, d.Xattrs = slices.Clone(big), slices.Clone(big)
+	must(t, manifest.StoreXattrs(f, src.putSegment))
+	must(t, manifest.StoreXattrs(d, src.putSegment))
+	src.save(t, "/r", dirEntry(""), d, f)
+	to := t.TempDir()
+	res := run(t, src, Options{Target: to})
+	var lost []string
+	for _, l := range res.Losses {
+		lost = append(lost, l.First...)
+	}
+	for _, path := range []string{"d", "d/f"} {
+		v, _ := xattr.LGet(filepath.Join(to, path), "user.big")
+		if (string(v) == noise(8000, 5)) == slices.Contains(lost, path) {
+			t.Errorf("%s: %d bytes, losses %+v", path, len(v), res.Losses)
+		}
 	}
 }
 

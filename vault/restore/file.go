@@ -37,10 +37,10 @@ type file struct {
 type extent struct{ at, off, len int64 }
 
 func newFile(path string, e *manifest.Entry) *file {
-	f := &file{path: path, stat: e.Stat, detail: keep(e), content: e.Size, changed: e.Changed}
+	f := &file{path: path, stat: e.Stat, content: e.Size, changed: e.Changed}
 	if len(e.Holes) > 0 {
 		f.content = 0
-		for off, n := range files.DataExtents(e.Size, f.detail.Holes) {
+		for off, n := range files.DataExtents(e.Size, e.Holes) {
 			f.extents = append(f.extents, extent{f.content, off, n})
 			f.content += n
 		}
@@ -50,12 +50,6 @@ func newFile(path string, e *manifest.Entry) *file {
 		f.entry = e.Clone()
 	}
 	return f
-}
-
-// keep copies the details of an entry that is good until the next step only.
-func keep(e *manifest.Entry) files.Detail {
-	light := manifest.Entry{Stat: e.Stat, Detail: e.Detail}
-	return light.Clone().Detail
 }
 
 // each calls do for every stretch of the file that n bytes of content at at

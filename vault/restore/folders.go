@@ -14,15 +14,18 @@ import (
 
 // A folder is one that the walk is in, or left since the window began.
 type folder struct {
-	entry   *manifest.Entry // nil if the part of the manifest that says it is damaged
-	src     string          // in the root
-	at      string          // in the target
-	through bool            // not to be restored itself, it only leads to what is
-	wanted  bool            // Include, if there is one, matches it or a folder above
-	made    bool            // it exists, as a folder; else it is made when something needs it
-	fresh   bool            // it did not exist: nothing can be in the way in it
-	keep    bool            // its own metadata stays as it is
-	was     files.Stat      // what it was before, unless fresh
+	src     string     // in the root
+	at      string     // in the target
+	through bool       // not to be restored itself, it only leads to what is
+	wanted  bool       // Include, if there is one, matches it or a folder above
+	made    bool       // it exists, as a folder; else it is made when something needs it
+	fresh   bool       // it did not exist: nothing can be in the way in it
+	keep    bool       // its own metadata stays as it is
+	was     files.Stat // what it was before, unless fresh
+
+	known  bool // what the snapshot says of it; else that is damaged
+	stat   files.Stat
+	detail files.Detail
 
 	// What was in it, of which the walk has not come by yet; ascending. What it
 	// passes by is not in the snapshot, unless it lies in a gap.
@@ -132,7 +135,13 @@ func (p *planner) lead(ctx context.Context) error {
 		if err != nil && !isDamage(err) {
 			return err
 		}
-		p.push(&folder{entry: e, src: src, through: true})
+		f := &folder{src: src, through: true}
+		if e != nil {
+			if err := p.describe(ctx, f, e); err != nil {
+				return err
+			}
+		}
+		p.push(f)
 		rest, _ := within(p.sel.path, src)
 		name, _, _ := strings.Cut(rest, "/")
 		src = join(src, name)
@@ -207,10 +216,10 @@ func (p *planner) stays(f *folder, st files.Stat) bool {
 	switch {
 	case p.o.Overwrite == Never:
 		return true
-	case f.entry == nil: // nothing is known that could replace it
+	case !f.known: // nothing is there to replace it
 		return st.Type == files.Dir
 	}
-	return p.o.Overwrite == IfNewer && newer(st.Mtime, f.entry.Mtime)
+	return p.o.Overwrite == IfNewer && newer(st.Mtime, f.stat.Mtime)
 }
 
 // closeFolder removes what the snapshot does not have, and gives the folder
@@ -233,15 +242,15 @@ func (p *planner) closeFolder(ctx context.Context, f *folder) error {
 	case f.at == "" && foreign && !p.o.InPlace:
 		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("it is the target, which holds other things too")})
 		p.giveBack(f)
-	case f.entry == nil:
+	case !f.known:
 		p.rec.lost(p.shown(f.at), files.Loss{Kind: "folder", Err: errors.New("what the snapshot says of it is damaged")})
 	case p.to.w != nil:
-		losses, err := p.to.w.FinishDir(f.at, f.entry.Stat, f.entry.Detail)
+		losses, err := p.to.w.FinishDir(f.at, f.stat, f.detail)
 		if err != nil {
 			p.tell(refusal(err), f.at, files.Stat{Type: files.Dir}, err)
 			return nil
 		}
-		p.lost(f.at, f.entry.Stat, losses)
+		p.lost(f.at, f.stat, losses)
 	}
 	p.tell(Restored, f.at, files.Stat{Type: files.Dir}, nil)
 	return nil

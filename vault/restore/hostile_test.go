@@ -128,7 +128,7 @@ func TestNamesThatLeadOut(t *testing.T) {
 		base := t.TempDir()
 		to, err := openTarget(base+"/to", &Options{}, files.WriterOptions{})
 		must(t, err)
-		r := &restore{src: marked{src}, rec: &recorder{}, o: Options{Target: base + "/to", bounds: bounds{}.orDefault()}}
+		r := &restore{src: marked{src}, names: map[string]string{}, rec: &recorder{}, o: Options{Target: base + "/to", bounds: bounds{}.orDefault()}}
 		p := &planner{restore: r, to: to, sift: newSift(nil, nil), links: linkTable{}}
 		must(t, p.entry(t.Context(), dirEntry("")))
 		must(t, p.entry(t.Context(), e))

@@ -115,7 +115,7 @@ func (p *planner) entry(ctx context.Context, e *manifest.Entry) error {
 	}
 	p.win.entries++
 	if e.Type == files.Dir {
-		return p.enter(e, choice)
+		return p.enter(ctx, e, choice)
 	}
 	if choice == pass {
 		return nil
@@ -148,17 +148,50 @@ func (p *planner) choose(src string, typ files.Type) choice {
 
 // enter goes into a folder, and makes it unless it may turn out that nothing
 // in it is wanted.
-func (p *planner) enter(e *manifest.Entry, c choice) error {
-	p.push(&folder{entry: e.Clone(), src: e.Path, through: c == pass, wanted: c == take})
+func (p *planner) enter(ctx context.Context, e *manifest.Entry, c choice) error {
+	f := &folder{src: e.Path, through: c == pass, wanted: c == take}
+	if err := p.describe(ctx, f, e); err != nil {
+		return err
+	}
+	p.push(f)
 	if e.Err != "" {
-		p.top().gap = true // what else was in it is not known
-		p.tell(Unsaved, p.place(e.Path), e.Stat, errors.New(e.Err))
+		f.gap = true // what else was in it is not known
+		p.tell(Unsaved, f.at, e.Stat, errors.New(e.Err))
 	}
 	if c == pass {
 		return nil
 	}
 	_, err := p.need()
 	return err
+}
+
+// describe takes over what the snapshot says of a folder.
+func (p *planner) describe(ctx context.Context, f *folder, e *manifest.Entry) error {
+	if err := p.attributes(ctx, e, p.place(f.src)); err != nil {
+		return err
+	}
+	f.known, f.stat, f.detail = true, e.Stat, p.own(e)
+	p.win.weigh(e)
+	return nil
+}
+
+// own copies the details of an entry, which is good until the next only. Of
+// owners there are few: their names are kept once.
+func (p *planner) own(e *manifest.Entry) files.Detail {
+	light := manifest.Entry{Detail: e.Detail}
+	light.User, light.Group = "", ""
+	d := light.Clone().Detail
+	for _, n := range []struct {
+		to   *string
+		name string
+	}{{&d.User, e.User}, {&d.Group, e.Group}} {
+		if _, ok := p.names[n.name]; !ok {
+			own := strings.Clone(n.name)
+			p.names[own] = own
+		}
+		*n.to = p.names[n.name]
+	}
+	return d
 }
 
 // expect adds an entry to the totals, where they are not known beforehand.
@@ -204,7 +237,7 @@ func unsaved(e *manifest.Entry) bool {
 // attributes fetches the large extended attributes of an entry, and tells of
 // metadata that the snapshot does not have.
 func (p *planner) attributes(ctx context.Context, e *manifest.Entry, at string) error {
-	if e.Err != "" {
+	if e.Err != "" && e.Type != files.Dir {
 		p.rec.lost(p.shown(at), files.Loss{Kind: "unsaved", Err: errors.New(e.Err)})
 	}
 	if len(e.BigXattrs) == 0 {

@@ -451,7 +451,7 @@ func TestDeleteStopsAtMountPoints(t *testing.T) {
 		to.disk = mounted{to.disk, c.mount}
 		sels, err := newView(&src.body).resolve(t.Context(), src, nil)
 		must(t, err)
-		r := &restore{src: marked{src}, rec: &recorder{}, o: o}
+		r := &restore{src: marked{src}, names: map[string]string{}, rec: &recorder{}, o: o}
 		p := &planner{restore: r, sel: sels[0], to: to, sift: newSift(nil, nil), links: linkTable{}}
 		must(t, p.run(t.Context()))
 		must(t, to.Close())

@@ -21,6 +21,7 @@ type restore struct {
 	rec     *recorder
 	began   time.Time
 	counted bool                 // the totals of the progress are known
+	names   map[string]string    // of owners, each once
 	links   map[string]linkTable // by the name of the root
 	packs   map[packKey]bool     // needed, in a dry run
 }
@@ -44,7 +45,7 @@ func Run(ctx context.Context, src Source, o Options) (Result, error) {
 		src: marked{src}, o: o, writes: o.writerOptions(), began: time.Now(),
 		uid: os.Geteuid(), gid: os.Getegid(),
 		rec:   &recorder{onEvent: o.OnEvent, progress: o.Progress, res: Result{DryRun: o.DryRun}},
-		links: map[string]linkTable{}, packs: map[packKey]bool{},
+		names: map[string]string{}, links: map[string]linkTable{}, packs: map[packKey]bool{},
 	}
 	err := r.run(ctx)
 	res := r.rec.res

@@ -86,7 +86,7 @@ func (p *planner) planFile(ctx context.Context, e *manifest.Entry, at string, lo
 		}
 	}
 	f := newFile(at, e)
-	f.check = looksEqual
+	f.detail, f.check = p.own(e), looksEqual
 	p.win.weigh(e)
 	p.win.files = append(p.win.files, f)
 	if f.check && f.entry != nil {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,36 +15,30 @@ import (
 	"coffer/chunk"
 )
 
-// reserve reserves numbers and seqs for ever and says which, until it is
-// killed.
+// reserve reserves numbers for ever and says which, until it is killed.
 func reserve(dir string) {
 	d, err := Open(dir)
 	if err != nil {
 		panic(err)
 	}
 	for {
-		seq, err := d.ReserveSeq(0)
-		if err != nil {
-			panic(err)
-		}
 		number, err := d.Numbers(seriesA).Next()
 		if err != nil {
 			panic(err)
 		}
-		fmt.Println(seq, number)
+		fmt.Println(number)
 	}
 }
 
 // Killed at any time, device.json is whole, and what was handed out is never
 // handed out again.
 func TestReserveKilled(t *testing.T) {
-	d := newDevice(t)
+	d := newDeviceIn(t, t.TempDir()) // on a disk, for once
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lastSeq uint64
-	lastNumber := int64(-1)
+	last := int64(-1)
 	for range 5 {
 		cmd := exec.CommandContext(t.Context(), exe)
 		cmd.Env = append(os.Environ(), helperEnv+"=reserve", helperDirEnv+"="+d.path)
@@ -57,15 +52,14 @@ func TestReserveKilled(t *testing.T) {
 		lines := bufio.NewScanner(out)
 		left := 1 + rand.IntN(20)
 		for lines.Scan() {
-			var seq uint64
-			var number int64
-			if _, err := fmt.Sscan(lines.Text(), &seq, &number); err != nil {
+			number, err := strconv.ParseInt(lines.Text(), 10, 64)
+			if err != nil {
 				break // cut short
 			}
-			if seq <= lastSeq || number <= lastNumber {
-				t.Fatalf("seq %d after %d, number %d after %d", seq, lastSeq, number, lastNumber)
+			if number <= last {
+				t.Fatalf("number %d after %d", number, last)
 			}
-			lastSeq, lastNumber = seq, number
+			last = number
 			if left--; left == 0 {
 				time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
 				cmd.Process.Kill()
@@ -76,8 +70,8 @@ func TestReserveKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if lastSeq < 5 {
-		t.Errorf("last seq is %d", lastSeq)
+	if last < 4*NumberBlock {
+		t.Errorf("last number is %d", last)
 	}
 }
 

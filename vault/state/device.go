@@ -46,9 +46,7 @@ type Device struct {
 	TrustSum       string   `json:"trustSum"` // 64 hex digits
 	Inherits       []string `json:"inherits,omitempty"`
 
-	// Numbers. Changed by [Dir.Numbers] and [Dir.ReserveSeq].
-	Series  []SeriesState `json:"series"`
-	NextSeq uint64        `json:"nextSeq"` // no commit of this or a higher seq was begun
+	Series []SeriesState `json:"series"` // their numbers are changed by [Dir.Numbers]
 
 	KitPath      Text      `json:"kitPath,omitempty"`     // the local copy of the kit, while there is one
 	KitConfirmed time.Time `json:"kitConfirmed,omitzero"` // when a copy elsewhere was shown to open the vault
@@ -114,8 +112,6 @@ func (d *Device) Check() error {
 		return errors.New("a key is not in its form")
 	case d.Polynomial == "" || len(d.Polynomial) > 16 || !isDigits(d.Polynomial):
 		return errors.New("polynomial is not in its form")
-	case d.NextSeq > MaxSeq+1:
-		return errors.New("next seq is out of range")
 	case !isHex(d.RecipientsHash, 32) || !isHex(d.TrustSum, 32):
 		return errors.New("a hash is not in its form")
 	}
@@ -170,8 +166,6 @@ func (d *Device) follows(old *Device) error {
 		return errors.New("a device never changes its vault or its ID")
 	case d.TrustN < old.TrustN:
 		return fmt.Errorf("pinned trust would go back from %d to %d", old.TrustN, d.TrustN)
-	case d.NextSeq < old.NextSeq:
-		return fmt.Errorf("next seq would go back from %d to %d", old.NextSeq, d.NextSeq)
 	}
 	for _, was := range old.Series {
 		i := slices.IndexFunc(d.Series, func(s SeriesState) bool { return s.Series == was.Series })
@@ -216,7 +210,7 @@ func (d *Dir) CreateDevice(v *Device) error {
 
 // UpdateDevice reads device.json, lets fn change it and writes it, alone among
 // all processes. It refuses what must not happen: another device, a pinned
-// trust, a seq or a pack number that goes back. It returns what is written now.
+// trust or a pack number that goes back. It returns what is written now.
 func (d *Dir) UpdateDevice(fn func(*Device) error) (*Device, error) {
 	return d.updateDevice(fn, (*Device).follows)
 }

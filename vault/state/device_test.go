@@ -94,7 +94,7 @@ func TestRecoverDevice(t *testing.T) {
 	if _, err := d.RecoverDevice(); err == nil {
 		t.Fatal("recovered what was good")
 	}
-	if _, err := d.ReserveSeq(0); err != nil {
+	if _, err := d.Numbers(seriesA).Next(); err != nil {
 		t.Fatal(err)
 	}
 	for _, damage := range []func(){
@@ -119,7 +119,7 @@ func TestRecoverDevice(t *testing.T) {
 
 func TestUpdateDeviceRefuses(t *testing.T) {
 	d := newDevice(t)
-	if _, err := d.UpdateDevice(func(v *Device) error { v.NextSeq, v.Series[0].Next = 7, 9; return nil }); err != nil {
+	if _, err := d.UpdateDevice(func(v *Device) error { v.Series[0].Next = 9; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	before := read(t, d.file(deviceFile))
@@ -127,7 +127,6 @@ func TestUpdateDeviceRefuses(t *testing.T) {
 		"vault":         func(v *Device) { v.Vault = strings.Repeat("ff", 16) },
 		"device":        func(v *Device) { v.Device = "ffffffffffffffff" },
 		"trust":         func(v *Device) { v.TrustN-- },
-		"seq":           func(v *Device) { v.NextSeq-- },
 		"number":        func(v *Device) { v.Series[0].Next-- },
 		"series lost":   func(v *Device) { v.Series = v.Series[:1] },
 		"series twice":  func(v *Device) { v.Series[1].Series = v.Series[0].Series },
@@ -264,26 +263,6 @@ func TestNumbersConcurrent(t *testing.T) {
 		}
 	}
 	wg.Wait()
-}
-
-func TestReserveSeq(t *testing.T) {
-	d := newDevice(t)
-	for _, c := range []struct{ after, want uint64 }{{0, 1}, {0, 2}, {10, 11}, {5, 12}} {
-		if got, err := d.ReserveSeq(c.after); err != nil || got != c.want {
-			t.Errorf("after %d: %d %v, want %d", c.after, got, err, c.want)
-		}
-	}
-	if got, err := copyDir(t, d).ReserveSeq(0); err != nil || got != 13 {
-		t.Errorf("after a kill: %d %v", got, err)
-	}
-	if got, err := d.ReserveSeq(MaxSeq - 1); err != nil || got != MaxSeq {
-		t.Errorf("last seq: %d %v", got, err)
-	}
-	for _, after := range []uint64{0, MaxSeq, 1<<64 - 1} {
-		if got, err := d.ReserveSeq(after); err == nil {
-			t.Errorf("after the last: %d", got)
-		}
-	}
 }
 
 func FuzzDevice(f *testing.F) {

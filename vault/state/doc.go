@@ -5,22 +5,19 @@
 // A folder, opened as a [Dir], holds:
 //
 //	device.json, device.json.old   keys, recipients, pinned trust, series, next numbers ([Device])
-//	heads.json                     the newest commits seen of every device ([Head])
 //	projects.json                  project key -> project ID
-//	pending                        a commit that is being sent, byte for byte ([Pending])
 //	catalog.jsonl                  own snapshots, a line each ([Snapshot])
 //	index/sorted, index/tail-<n>   chunk ID -> ref ([Index])
 //	packs/<series>                 what is known of each pack ([PackTable])
-//	projects/<id>/ledger           the newest ledger of a project ([Ledger])
 //	projects/<id>/manifest-<h>     the last run's entries of one root ([ManifestReader])
 //	projects/<id>/checkpoint-<h>   the same, of a run at work or interrupted ([ManifestWriter], [Base])
-//	run.lock commit.lock write.lock
+//	<name>                         small files of the caller's own ([ReadSmall], [Dir.WriteSmall])
+//	run.lock write.lock
 //
 // Order of use: [Open] (or [Create] and [Dir.CreateDevice]); what a run
-// changes (index, pack tables, manifests) only under [Dir.LockRun]; building a
-// commit until it is acknowledged under [Dir.LockCommit]. The small files take
-// the third lock by themselves, for the milliseconds a change needs. Each lock
-// dies with the process that holds it.
+// changes (index, pack tables, manifests) only under [Dir.LockRun]. The small
+// files take the other lock by themselves, for the milliseconds a change needs.
+// Each lock dies with the process that holds it.
 //
 // Promises:
 //

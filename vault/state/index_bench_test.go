@@ -22,7 +22,7 @@ var benchSeries = chunk.Series{1, 2, 3}
 
 // filledIndex returns an index with n chunks in its pages, and their IDs.
 func filledIndex(tb testing.TB, n int) (*Index, []chunk.ID) {
-	d, err := Create(tb.TempDir())
+	d, err := Create(tempDir(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -29,7 +29,7 @@ type Holder struct {
 // A LockedError is an [ErrLocked] with the name of the lock and of its holder.
 // The holder's PID is 0 if it could not be read.
 type LockedError struct {
-	Lock   string // "run", "commit" or "write"
+	Lock   string // "run" or "write"
 	Holder Holder
 	cause  error // why the wait ended, or nil
 }
@@ -80,13 +80,6 @@ func (d *Dir) cleanLock(l *Lock, err error) (*Lock, error) {
 		return nil, errors.Join(fmt.Errorf("clean up state folder: %w", err), l.Unlock())
 	}
 	return l, nil
-}
-
-// LockCommit takes the lock under which a commit is built, until it is
-// acknowledged. It waits until ctx is done. It may be taken with or without
-// the run's lock, after it, never before.
-func (d *Dir) LockCommit(ctx context.Context, command string) (*Lock, error) {
-	return d.lock(ctx, "commit", command)
 }
 
 // lockWrite takes the lock for one change of small files.

@@ -314,7 +314,7 @@ func (m *indexModel) open(t *rapid.T, d *Dir) {
 }
 
 func TestIndexModel(t *testing.T) {
-	root := t.TempDir()
+	root := tempDir(t)
 	runs := 0
 	rapid.Check(t, func(t *rapid.T) {
 		runs++

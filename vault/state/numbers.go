@@ -1,7 +1,6 @@
 package state
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -91,25 +90,3 @@ func (d *Device) series(name string) (*SeriesState, error) {
 	}
 	return &d.Series[i], nil
 }
-
-// ReserveSeq returns the seq for a new commit, higher than after and than
-// every one it returned before. It is durable before it is returned. Hold the
-// commit lock.
-func (d *Dir) ReserveSeq(after uint64) (uint64, error) {
-	var seq uint64
-	_, err := d.UpdateDevice(func(v *Device) error {
-		if max(v.NextSeq, after) > MaxSeq-1 {
-			return errors.New("seq would have more than ten digits")
-		}
-		seq = max(v.NextSeq, after+1)
-		v.NextSeq = seq + 1
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("reserve seq: %w", err)
-	}
-	return seq, nil
-}
-
-// MaxSeq is the highest seq a name can hold.
-const MaxSeq = 9_999_999_999

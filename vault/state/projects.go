@@ -78,8 +78,8 @@ func (d *Dir) BindProject(key, id string) error {
 	})
 }
 
-// RemoveProject forgets a project, its local manifests and its ledger. What is
-// stored stays.
+// RemoveProject forgets a project and its local manifests. What is stored
+// stays.
 func (d *Dir) RemoveProject(id string) error {
 	if !isHex(id, 8) {
 		return fmt.Errorf("project ID %.40q: want 16 hex digits", id)

@@ -23,13 +23,21 @@ const (
 	sumLen    = len(sumPrefix) + 2*sha256.Size + len(sumSuffix)
 )
 
-// sealLine encodes v, a struct with at least one member, as one line.
+// sealLine encodes v, a struct with at least one member, as one line. What
+// could not be read again is refused.
 func sealLine(v any) ([]byte, error) {
 	line, err := canonical(v)
 	if err != nil {
 		return nil, err
 	}
-	return appendSum(line), nil
+	if line[0] != '{' || len(line) == len("{}") {
+		return nil, fmt.Errorf("%T has no members", v)
+	}
+	sealed := appendSum(line)
+	if len(sealed) > maxSmall {
+		return nil, fmt.Errorf("longer than %d bytes", maxSmall)
+	}
+	return sealed, nil
 }
 
 func appendSum(line []byte) []byte {

@@ -5,63 +5,115 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func head(device string, seq uint64, name string) Head {
-	return Head{Device: device, Seq: seq, Name: name, Chain: strings.Repeat("0f", 32)}
+// testSmall is a file of a caller's own.
+type testSmall struct {
+	Names []string         `json:"names"`
+	Seen  map[string]int64 `json:"seen,omitempty"`
+	Path  Text             `json:"path"`
+	At    time.Time        `json:"at"`
 }
 
-func TestHeads(t *testing.T) {
+func TestSmall(t *testing.T) {
 	d := newDir(t)
-	a, b := strings.Repeat("aa", 8), strings.Repeat("bb", 8)
-	set := func(device string, heads ...Head) {
-		t.Helper()
-		if err := d.SetHeads(device, heads); err != nil {
+	const name = "Seen-1.json"
+	if _, err := ReadSmall[testSmall](d, name); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("none yet: %v", err)
+	}
+	want := testSmall{
+		Names: []string{"<&>", "b"}, Seen: map[string]int64{"z": -1, "a": 1 << 60}, Path: "/home/\xff",
+		At: time.Date(2026, 3, 1, 14, 0, 0, 999, time.FixedZone("", 7200)),
+	}
+	for _, v := range []testSmall{{}, want} {
+		if err := d.WriteSmall(name, v); err != nil {
 			t.Fatal(err)
 		}
-	}
-	want := func(want ...Head) {
-		t.Helper()
-		got, err := copyDir(t, d).Heads()
-		if err != nil || !slices.Equal(got, want) {
-			t.Fatalf("heads %v %v, want %v", got, err, want)
+		if got, err := ReadSmall[testSmall](copyDir(t, d), name); err != nil || cmp.Diff(&v, got) != "" {
+			t.Errorf("%v: %s", err, cmp.Diff(&v, got))
 		}
 	}
-	want()
-	set(b, head(b, 4, "4-s"))
-	set(a, head(a, 2, "2-s"), head(a, 1, "1-s"))
-	want(head(a, 1, "1-s"), head(a, 2, "2-s"), head(b, 4, "4-s"))
-	set(a, head(a, 3, "3-s"))
-	want(head(a, 3, "3-s"), head(b, 4, "4-s"))
-	if err := d.SetHeads(a, []Head{head(b, 9, "9-s")}); err == nil {
-		t.Error("head of another device was accepted")
+	if _, err := ReadSmall[projectList](d, name); !errors.Is(err, ErrDamaged) {
+		t.Errorf("read as another thing: %v", err)
 	}
-	set(b)
-	want(head(a, 3, "3-s"))
-
-	// What was seen of others must not be lost in silence.
-	good := read(t, d.file(headsFile))
-	for i, bad := range damages(good, 200) {
-		write(t, d.file(headsFile), bad)
-		if got, err := d.Heads(); !errors.Is(err, ErrDamaged) {
+	for i, bad := range damages(read(t, d.file(name)), 200) {
+		write(t, d.file(name), bad)
+		if got, err := ReadSmall[testSmall](d, name); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("byte %d: %v %v", i, got, err)
 		}
 	}
-	if err := d.SetHeads(b, nil); !errors.Is(err, ErrDamaged) {
-		t.Errorf("damaged heads were written over: %v", err)
+	if err := d.WriteSmall(name, want); err != nil {
+		t.Errorf("instead of a damaged one: %v", err)
 	}
-	if err := d.ForgetHeads(); err != nil {
+}
+
+// What is refused leaves the folder, and the file of that name, as they are.
+func TestSmallRefuses(t *testing.T) {
+	d := newDir(t)
+	fill(t, d)
+	before := filesOf(t, d)
+	names := append(slices.Clone(ownNames), "", ".", "..", ".seen.json", "a/b", "../seen.json", "/seen", "a\\b", "a b", "a\n", "a_b", "\xff", "é",
+		"a\x00", "Device.json", "INDEX", strings.Repeat("a", maxSmallName+1))
+	for _, name := range names {
+		if err := d.WriteSmall(name, testSmall{}); err == nil {
+			t.Errorf("%q was written", name)
+		}
+		if _, err := ReadSmall[testSmall](d, name); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
+			t.Errorf("%q was read: %v", name, err)
+		}
+	}
+	large := testSmall{Names: []string{strings.Repeat("a", maxSmall)}}
+	for _, v := range []any{struct{}{}, nil, 1, "{}", []int{1}, large, math.NaN()} {
+		if err := d.WriteSmall("seen.json", v); err == nil {
+			t.Errorf("%.40v was written", v)
+		}
+	}
+	if diff := cmp.Diff(before, filesOf(t, d)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The largest file that is written is read again.
+func TestSmallLargest(t *testing.T) {
+	d := newDir(t)
+	none, err := sealLine(testSmall{Names: []string{""}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	set(b, head(b, 5, "5-s"))
-	want(head(b, 5, "5-s"))
+	for over, want := range map[int]bool{0: true, 1: false} {
+		v := testSmall{Names: []string{strings.Repeat("a", maxSmall-len(none)+over)}}
+		if err := d.WriteSmall("seen.json", v); (err == nil) != want {
+			t.Errorf("%d bytes: %v", maxSmall+over, err)
+		}
+	}
+	if _, err := ReadSmall[testSmall](d, "seen.json"); err != nil {
+		t.Error(err)
+	}
+}
+
+// filesOf returns the bytes of every file but the locks.
+func filesOf(t testing.TB, d *Dir) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	err := fs.WalkDir(os.DirFS(d.path), ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && !strings.HasSuffix(path, ".lock") {
+			all[path] = string(read(t, d.file(path)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func TestProjects(t *testing.T) {
@@ -97,14 +149,21 @@ func TestProjects(t *testing.T) {
 	if err := d.BindProject("x", "y"); err == nil {
 		t.Error("ID that is none was bound")
 	}
-	if err := d.SaveLedger(ids["docs"], Ledger{Name: "l", Data: []byte("x")}); err != nil {
+	base, w, err := d.BeginManifest(ids["docs"], "/docs")
+	if err != nil {
 		t.Fatal(err)
+	}
+	if err := errors.Join(base.Close(), w.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	if roots, err := d.Roots(ids["docs"]); err != nil || !slices.Equal(roots, []string{"/docs"}) {
+		t.Errorf("roots %v %v", roots, err)
 	}
 	if err := d.RemoveProject(ids["docs"]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Ledger(ids["docs"]); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("ledger of a removed project: %v", err)
+	if roots, err := d.Roots(ids["docs"]); err != nil || len(roots) != 0 {
+		t.Errorf("local manifests of a removed project: %v %v", roots, err)
 	}
 	if id, err := d.Project("papers"); err != nil || id == ids["docs"] {
 		t.Errorf("removed project: %s %v", id, err)
@@ -154,78 +213,6 @@ func TestProjectsFromCatalog(t *testing.T) {
 	}
 	if list, err := readSealed[projectList](d.file(projectsFile)); err != nil || len(list.Projects) != 4 {
 		t.Errorf("list made anew: %v %v", list, err)
-	}
-}
-
-func TestPending(t *testing.T) {
-	d := newDir(t)
-	if _, err := d.Pending(); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("none yet: %v", err)
-	}
-	first := Pending{"commits/1", []byte("statement\nsignature\n")}
-	for range 2 {
-		if err := d.SavePending(first); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := d.SavePending(Pending{"commits/2", nil}); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a pending commit was written over: %v", err)
-	}
-	got, err := copyDir(t, d).Pending()
-	if err != nil || cmp.Diff(first, got) != "" {
-		t.Fatalf("after a kill: %v %v", got, err)
-	}
-	good := read(t, d.file(pendingFile))
-	for i, bad := range damages(good, 200) {
-		write(t, d.file(pendingFile), bad)
-		if got, err := d.Pending(); !errors.Is(err, ErrDamaged) {
-			t.Fatalf("byte %d: %v %v", i, got, err)
-		}
-	}
-	if err := d.SavePending(Pending{"commits/2", nil}); err != nil {
-		t.Errorf("instead of a damaged one: %v", err)
-	}
-	for range 2 {
-		if err := d.ClearPending(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := d.Pending(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("after clearing: %v", err)
-	}
-}
-
-func TestLedger(t *testing.T) {
-	d := newDir(t)
-	if _, err := d.Ledger(project); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("none yet: %v", err)
-	}
-	want := Ledger{"ledgers/a/1", "1-s", bytes.Repeat([]byte("line\n"), 10000)}
-	if err := d.SaveLedger(project, want); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := d.Ledger(project); err != nil || cmp.Diff(want, got) != "" {
-		t.Fatalf("%v %v", got.Name, err)
-	}
-	path := d.file("projects", project, "ledger")
-	for i, bad := range damages(read(t, path), 200) {
-		write(t, path, bad)
-		if got, err := d.Ledger(project); !errors.Is(err, ErrDamaged) {
-			t.Fatalf("byte %d: %v %v", i, got.Name, err)
-		}
-	}
-	if err := d.SaveLedger("nonsense", want); err == nil {
-		t.Error("project ID that is none was accepted")
-	}
-	if err := d.SaveLedger(project, Ledger{Data: make([]byte, maxBlob+1)}); err == nil {
-		t.Error("ledger larger than can be read was accepted")
-	}
-	want.Data = make([]byte, maxBlob)
-	if err := d.SaveLedger(project, want); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := d.Ledger(project); err != nil || len(got.Data) != maxBlob {
-		t.Errorf("largest ledger: %d %v", len(got.Data), err)
 	}
 }
 
@@ -345,38 +332,35 @@ func TestChangesConcurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seqs := make(map[uint64]bool)
-	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, d := range []*Dir{d, other} {
 		for range 3 {
 			wg.Go(func() {
 				for range 5 {
-					seq, err := d.ReserveSeq(0)
-					mu.Lock()
-					if err != nil || seqs[seq] {
-						t.Errorf("seq %d again, or %v", seq, err)
+					if _, err := d.UpdateDevice(func(v *Device) error { v.TrustN++; return nil }); err != nil {
+						t.Error(err)
 					}
-					seqs[seq] = true
-					mu.Unlock()
 				}
 			})
 		}
 	}
 	wg.Wait()
+	if v, err := d.Device(); err != nil || v.TrustN != testDevice().TrustN+30 {
+		t.Errorf("%d %v after 30 changes to %d", v.TrustN, err, testDevice().TrustN)
+	}
 }
 
 // A write that fails leaves the old file, and nothing else.
 func TestReplaceFails(t *testing.T) {
 	d := newDevice(t)
-	if err := os.Mkdir(d.file(headsFile), 0o700); err != nil {
+	if err := os.Mkdir(d.file(projectsFile), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadDir(d.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceFile(d.file(headsFile), []byte("x")); err == nil {
+	if err := replaceFile(d.file(projectsFile), []byte("x")); err == nil {
 		t.Error("a folder was replaced")
 	}
 	if after, _ := os.ReadDir(d.path); len(after) != len(before) {
@@ -407,24 +391,6 @@ func FuzzCatalog(f *testing.F) {
 			if err != nil {
 				t.Error(err)
 			}
-		}
-	})
-}
-
-func FuzzBlob(f *testing.F) {
-	b, err := encodeBlob("name", "commit", []byte("data\n"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
-	f.Add([]byte("{}\n"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		h, data, err := decodeBlob(in)
-		if err != nil {
-			return
-		}
-		if out, err := encodeBlob(h.Name, h.Commit, data); err != nil || !bytes.Equal(in, out) {
-			t.Errorf("%q is also %q (%v)", in, out, err)
 		}
 	})
 }

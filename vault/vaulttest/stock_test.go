@@ -554,6 +554,7 @@ func TestStockNotices(t *testing.T) {
 		}, 3, []string{"its signature is not that of coffer-root; left out"}, "large small"},
 		{"strange objects", func(t *testing.T, s *stock) {
 			write(t, filepath.Join(s.remote, "trust/note.txt"), "?")
+			write(t, filepath.Join(s.remote, "trust/\x1b[31mred"), "?")
 			write(t, filepath.Join(s.remote, "commits/x/y/\x1b[31mred"), "?")
 		}, 3, []string{"trust/note.txt: not one of Coffer's", "not a commit of a device in the trust"}, "large small"},
 		{"kit of another vault", func(t *testing.T, s *stock) { s.path = newStock(t, true).path },
@@ -602,6 +603,38 @@ func TestStockSecretAlone(t *testing.T) {
 	s.expect(3, []string{"the list of devices is not verified"}, "-u", "-t", target)
 	for _, d := range treecmp.Compare(src, target, treecmp.Options{}) {
 		t.Error(d)
+	}
+}
+
+// The commands of docs/recovery.md that restore a file by hand do so.
+func TestStockByHand(t *testing.T) {
+	page, err := os.ReadFile("../../docs/recovery.md")
+	must(t, err)
+	script := "set -eo pipefail\nexport TMPDIR=$HOME\n"
+	blocks := 0
+	for _, part := range strings.Split(string(page), "<!-- test: by hand -->\n```\n")[1:] {
+		block, _, _ := strings.Cut(part, "```\n")
+		script += block
+		blocks++
+	}
+	if blocks != 5 {
+		t.Fatalf("found %d blocks of commands, want 5", blocks)
+	}
+	for _, classic := range []bool{true, false} {
+		s := newStock(t, classic)
+		src := t.TempDir()
+		write(t, filepath.Join(src, "index.html"), string(noise(1<<20, 1)))
+		write(t, filepath.Join(src, "other"), "other")
+		s.backup(firstProject, "p", src)
+		cmd := exec.Command("bash", "-c", script+"cat $W/file >$HOME/restored")
+		cmd.Env = append(os.Environ(), "PATH="+s.tools+":"+os.Getenv("PATH"), "HOME="+s.home, "KIT="+s.path, "VAULT="+s.remote, "FILE=index.html")
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Count(string(out), "Good ") != 2 || strings.Contains(string(out), "damaged") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if b, err := os.ReadFile(filepath.Join(s.home, "restored")); err != nil || !bytes.Equal(b, noise(1<<20, 1)) {
+			t.Errorf("%d bytes, %v", len(b), err)
+		}
 	}
 }
 
@@ -831,6 +864,7 @@ func TestStockNames(t *testing.T) {
 		`{"path":"a//b","type":"f","mode":420,"size":0}`,
 		`{"path":"big","type":"f","mode":420,"size":0,"xattrs":[{"name":"user.big","ref":["` + value.ID.String() + `",0,` + fmt.Sprint(value.Number) + `,` + fmt.Sprint(value.Offset) + `,16000]}]}`,
 		`{"path":"device","type":"c","mode":384,"rdev":[1,3]}`,
+		`{"path":"device0","type":"c","mode":384}`,
 		`{"path":"failed","type":"f","mode":420,"size":0,"error":"permission denied"}`,
 		`{"path":"link","type":"l","mode":511,"target":"` + outside + `"}`,
 		`{"path":"link","type":"d","mode":493}`,
@@ -871,6 +905,12 @@ func TestStockNames(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(filepath.Dir(target), "up")); err == nil {
 		t.Error("../up was written")
+	}
+	for name, rdev := range map[string]uint64{"device": 1<<8 | 3, "device0": 0} {
+		fi, err := os.Lstat(filepath.Join(target, name))
+		if os.Geteuid() == 0 && (err != nil || fi.Mode().Type() != os.ModeDevice|os.ModeCharDevice || uint64(fi.Sys().(*syscall.Stat_t).Rdev) != rdev) {
+			t.Errorf("%s: %v, %v", name, fi, err)
+		}
 	}
 	if _, err := os.Lstat(filepath.Join(target, "without/its/folder")); err != nil {
 		t.Errorf("a file whose folder is not in the manifest: %v", err)

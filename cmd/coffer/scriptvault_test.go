@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"coffer/vault/commit"
+	"coffer/vault/state"
+	"coffer/vault/trust"
+)
+
+// forge VAULT puts a commit into a vault in a folder that its device never
+// signed: the newest one with another number.
+func forge(ts *testscript.TestScript, neg bool, args []string) {
+	vault := ts.MkAbs(args[0])
+	name, obj := newestCommit(ts, vault)
+	next := bytes.Replace(obj, fmt.Appendf(nil, `"seq":%d,`, name.Seq), fmt.Appendf(nil, `"seq":%d,`, name.Seq+1), 1)
+	if bytes.Equal(next, obj) {
+		ts.Fatalf("the commit does not say its seq: %s", obj)
+	}
+	name.Seq++
+	name.Sum = sha256.Sum256(next)
+	ts.Check(os.WriteFile(filepath.Join(vault, filepath.FromSlash(name.String())), next, 0o600))
+}
+
+// twins VAULT adds two snapshots, signed by the device whose local state is in
+// HOME, whose IDs begin with the same four digits, and sets TWIN to these.
+func twins(ts *testscript.TestScript, neg bool, args []string) {
+	vault := ts.MkAbs(args[0])
+	name, obj := newestCommit(ts, vault)
+	dev := deviceOf(ts)
+	pub, err := trust.ParsePublic(trust.PublicText(dev.SignKey().Public().(ed25519.PublicKey)))
+	ts.Check(err)
+	head, err := commit.Open(name, obj, pub)
+	ts.Check(err)
+	made := map[string]string{} // the first digits of an ID, and the name
+	objects := map[string][]byte{}
+	for i := 1; ; i++ {
+		c := *head
+		ts.Check(c.Follow(head))
+		c.Time = head.Time.Add(time.Duration(i) * time.Second)
+		obj, err := c.Sign(dev.SignKey())
+		ts.Check(err)
+		digits := c.Name().Hash()[:4]
+		objects[c.Name().String()] = obj
+		if other, ok := made[digits]; ok {
+			for _, n := range []string{other, c.Name().String()} {
+				ts.Check(os.WriteFile(filepath.Join(vault, filepath.FromSlash(n)), objects[n], 0o600))
+			}
+			ts.Setenv("TWIN", digits)
+			return
+		}
+		made[digits] = c.Name().String()
+	}
+}
+
+// newestCommit reads the newest commit of a vault in a folder.
+func newestCommit(ts *testscript.TestScript, vault string) (commit.Name, []byte) {
+	found, err := filepath.Glob(filepath.Join(vault, "commits", "*", "*", "*"))
+	ts.Check(err)
+	if len(found) == 0 {
+		ts.Fatalf("%s has no commit", vault)
+	}
+	path := slices.Max(found)
+	rel, err := filepath.Rel(vault, path)
+	ts.Check(err)
+	name, err := commit.ParseName(filepath.ToSlash(rel))
+	ts.Check(err)
+	return name, []byte(ts.ReadFile(path))
+}
+
+func deviceOf(ts *testscript.TestScript) *state.Device {
+	found, err := filepath.Glob(filepath.Join(ts.Getenv("HOME"), ".local", "state", "coffer", "*"))
+	ts.Check(err)
+	if len(found) != 1 {
+		ts.Fatalf("want one local state, found %v", found)
+	}
+	dir, err := state.Open(found[0])
+	ts.Check(err)
+	dev, err := dir.Device()
+	ts.Check(err)
+	return dev
+}

@@ -7,9 +7,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"coffer/chunk/pack"
+	"coffer/chunk/seal"
 	"coffer/remote"
 	"coffer/remote/mem"
 	"coffer/vault"
@@ -207,4 +210,49 @@ func roomAt(t testing.TB, store remote.Store, home, path string) *vaulttest.Room
 		t.Fatal(err)
 	}
 	return &vaulttest.Room{Store: store, Kit: &k, Home: home, Path: path}
+}
+
+func newIdentity(t testing.TB) *seal.Identity {
+	t.Helper()
+	id, err := seal.Generate(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// opens fails the test unless id opens every pack of the newest snapshot.
+func opens(t testing.TB, k *keeper, id *seal.Identity) {
+	t.Helper()
+	v := k.room.Lent(t)
+	snap, err := v.Find(t.Context(), "latest", vault.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := v.Source(t.Context(), snap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, err := range src.Ledger().Packs(nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := k.room.Store.Get(t.Context(), nil, p.Name(), 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pack.Open(b, seal.NewIdentities(id)); err != nil {
+			t.Errorf("%s: %v", p.Name(), err)
+		}
+	}
+}
+
+// withRecipient adds a recipient to those of a trust.
+func withRecipient(t testing.TB, lines []string, id *seal.Identity) []string {
+	t.Helper()
+	r, err := seal.ParseRecipients(append(slices.Clone(lines), id.Recipient()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Strings()
 }

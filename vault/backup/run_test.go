@@ -17,7 +17,7 @@ import (
 var project = trust.ProjectID("00112233445566aa")
 
 // run backs up the roots and fails the test on any error.
-func run(t *testing.T, v *vault.Vault, roots ...string) backup.Result {
+func run(t testing.TB, v *vault.Vault, roots ...string) backup.Result {
 	t.Helper()
 	res, err := backup.Run(t.Context(), v, backup.Options{Project: project, Label: "p", Roots: roots, Host: "h"})
 	if err != nil {
@@ -44,7 +44,7 @@ func noise(size int, seed uint64) []byte {
 	return b
 }
 
-func names(t *testing.T, s remote.Store) map[string]bool {
+func names(t testing.TB, s remote.Store) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
 	for i, err := range s.List(context.Background(), "", "") {

@@ -159,7 +159,7 @@ func big(t testing.TB, src *fake) []*manifest.Entry {
 	return entries
 }
 
-// leaves returns the refs of the first, a middle and the last segment that
+// leaves returns the refs of a middle and the last segment that
 // hold entries.
 func leaves(t testing.TB, src *fake) []chunk.Ref {
 	t.Helper()
@@ -169,7 +169,7 @@ func leaves(t testing.TB, src *fake) []chunk.Ref {
 		all = append(all, r)
 	}
 	all = all[1:] // the root comes first; two levels here
-	return []chunk.Ref{all[0], all[len(all)/2], all[len(all)-1]}
+	return []chunk.Ref{all[len(all)/2], all[len(all)-1]}
 }
 
 // A damaged segment hides its entries and nothing else: what is known is

@@ -55,7 +55,7 @@ func TestMemory(t *testing.T) {
 	large := entry("large", files.Regular, 0o600)
 	zero, err := src.put(chunk.Data, make([]byte, 64<<10))
 	must(t, err)
-	refs := make([]chunk.Ref, 300_000)
+	refs := make([]chunk.Ref, 120_000)
 	for i := range refs {
 		refs[i] = zero
 	}
@@ -75,7 +75,7 @@ func TestMemory(t *testing.T) {
 	src = newFake()
 	src.perPack = 1000
 	entries := []*manifest.Entry{dirEntry("")}
-	for d := range 150 {
+	for d := range 60 {
 		dir := fmt.Sprintf("some folder with a name %04d", d)
 		entries = append(entries, dirEntry(dir))
 		for i := range 100 {
@@ -86,7 +86,7 @@ func TestMemory(t *testing.T) {
 	entries = nil
 	small := bounds{entries: 1000, refs: 1000, open: 100, bytes: 1 << 20}
 	grew = peak(func() { run(t, src, Options{Target: t.TempDir(), bounds: small}) })
-	t.Logf("15,000 files in windows of 1,000: %d KiB", grew>>10)
+	t.Logf("6,000 files in windows of 1,000: %d KiB", grew>>10)
 	if grew > 12<<20 {
 		t.Errorf("the heap grew by %d KiB", grew>>10)
 	}

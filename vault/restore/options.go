@@ -128,7 +128,7 @@ type bounds struct {
 
 func (b bounds) orDefault() bounds {
 	if b == (bounds{}) {
-		return bounds{entries: 32 << 10, refs: 32 << 10, open: maxOpen(), bytes: 8 << 20}
+		return bounds{entries: 48 << 10, refs: 48 << 10, open: maxOpen(), bytes: 12 << 20}
 	}
 	return b
 }

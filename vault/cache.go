@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"coffer/vault/commit"
 	"coffer/vault/ledger"
 )
 
@@ -75,20 +76,54 @@ func (v *Vault) cachedRoll(ctx context.Context, name string) ([]ledger.Pack, err
 	return packs, nil
 }
 
-// dropStale removes cached ledgers that no live snapshot or progress of this
-// device names, so that the cache does not grow with history.
+// dropStale removes what nothing asks for any more, so that the cache does not
+// grow with history: ledgers and rolls that no live snapshot or progress of
+// this device names, commits of folders before those in which history goes on,
+// and former trusts. At best effort: it is a cache.
 func (v *Vault) dropStale(h *ownHistory) {
-	live := map[string]bool{}
+	keep := map[string]bool{cacheName(v.TrustName()): true}
 	for _, name := range h.liveLedgers() {
-		live[cacheName(name)] = true
+		keep[cacheName(name)] = true
+		if b, ok := v.cached(cacheName(name)); ok {
+			if l, err := ledger.Parse(b); err == nil {
+				for _, roll := range l.Rolls() {
+					keep[cacheName(roll)] = true
+				}
+			}
+		}
+	}
+	for _, w := range h.Rolls {
+		keep[cacheName(w.Name)] = true
 	}
 	entries, err := os.ReadDir(filepath.Join(v.dir.Path(), "objects"))
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "ledgers_") && !live[e.Name()] {
-			_ = os.Remove(filepath.Join(v.dir.Path(), "objects", e.Name()))
+		if name := e.Name(); !keep[name] && h.isStale(name) {
+			_ = os.Remove(v.cachePath(name))
 		}
 	}
+}
+
+// isStale tells whether a cached object may go that nothing in particular keeps.
+func (h *ownHistory) isStale(key string) bool {
+	kind, rest, _ := strings.Cut(key, "_")
+	switch kind {
+	case "ledgers", "rolls", "trust":
+		return true
+	case "commits":
+		n, err := commit.ParseName(strings.ReplaceAll(key, "_", "/"))
+		if err != nil {
+			return true
+		}
+		low := h.Others[n.Device].Seq
+		for i, x := range h.Heads {
+			if head, err := commit.ParseName(x); err == nil && head.Device == n.Device && (i == 0 || head.Seq < low) {
+				low = head.Seq
+			}
+		}
+		return commit.FolderOf(n.Seq) < commit.FolderOf(low)
+	}
+	return rest == ""
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,36 +58,89 @@ type RecoveredProject struct {
 // newest now, inherits its packs, and reads its newest snapshots back, so that
 // nothing is uploaded twice.
 func Enrol(ctx context.Context, store remote.Store, k *kit.Kit, o EnrolOptions) (*Vault, Enrolled, error) {
+	for try := 1; ; try++ {
+		v, err := enrol(ctx, store, k, o)
+		if errors.Is(err, errOvertaken) && try < maxEnrols {
+			continue // on top of the trust that came in between
+		}
+		if err != nil {
+			return nil, Enrolled{}, err
+		}
+		done := Enrolled{Device: v.Device(), KitStale: true}
+		if o.Replace != "" {
+			err = v.takeOver(ctx, o, &done)
+		}
+		return v, done, err
+	}
+}
+
+// maxEnrols bounds how often an enrolment is begun again because another one
+// came in between.
+const maxEnrols = 5
+
+// enrol makes keys and state for this machine and stores the trust that names
+// them. What was begun and not stored is taken away again.
+func enrol(ctx context.Context, store remote.Store, k *kit.Kit, o EnrolOptions) (_ *Vault, err error) {
 	lent, err := Open(ctx, store, OpenOptions{Kit: k, Safety: o.Safety})
 	if err != nil {
-		return nil, Enrolled{}, err
+		return nil, err
 	}
 	next, dev, err := lent.trustWith(ctx, k, o)
 	if err != nil {
-		return nil, Enrolled{}, err
+		return nil, err
 	}
 	name, obj, sum, err := trust.Seal(next, trust.RootKey(k.Identity))
 	if err != nil {
-		return nil, Enrolled{}, fmt.Errorf("seal trust: %w", err)
+		return nil, fmt.Errorf("seal trust: %w", err)
 	}
-	dir, err := state.Create(filepath.Join(o.StateRoot, string(next.Vault)))
+	path := filepath.Join(o.StateRoot, string(next.Vault))
+	dir, err := state.Create(path)
 	if err != nil {
-		return nil, Enrolled{}, err
+		return nil, err
 	}
 	dev.TrustN, dev.TrustSum = next.N, hex.EncodeToString(sum[:])
-	err = errors.Join(writePending(dir, pendingTrust{name, obj}), dir.CreateDevice(dev))
-	if err != nil {
-		return nil, Enrolled{}, err
+	err = dir.WriteSmall(pendingFile, pendingTrust{name, obj})
+	if err == nil && o.Replace != "" {
+		err = dir.WriteSmall(takeOverFile, takingOver{string(o.Replace)})
 	}
-	v, err := Open(ctx, store, OpenOptions{State: dir, Kit: k, Safety: o.Safety})
-	if err != nil {
-		return nil, Enrolled{}, err
+	if err = errors.Join(err, dir.CreateDevice(dev)); err != nil {
+		return nil, err
 	}
-	done := Enrolled{Device: v.Device(), KitStale: true}
-	if o.Replace != "" {
-		err = v.recover(ctx, o, &done)
+	v, err := open(ctx, store, OpenOptions{State: dir, Kit: k, Safety: o.Safety})
+	if errors.Is(err, errOvertaken) {
+		err = errors.Join(err, os.RemoveAll(path))
 	}
-	return v, done, err
+	return v, err
+}
+
+// takingOver is kept in the state while a replaced device's packs and projects
+// are being taken over, so that it can be done again after a crash.
+type takingOver struct {
+	Device string `json:"device"`
+}
+
+const takeOverFile = "takeover.json"
+
+// finishEnrol takes over the packs and projects of a replaced device if that
+// was interrupted and the identity is at hand. Without it nothing is lost, but
+// all is uploaded again.
+func (v *Vault) finishEnrol(ctx context.Context) error {
+	if v.dir == nil || !v.HasIdentity() {
+		return nil
+	}
+	_, err := state.ReadSmall[takingOver](v.dir, takeOverFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return v.takeOver(ctx, EnrolOptions{}, new(Enrolled))
+}
+
+// takeOver reads back what the replaced device had, and notes that it was done.
+func (v *Vault) takeOver(ctx context.Context, o EnrolOptions, done *Enrolled) error {
+	if err := v.recover(ctx, o, done); err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(v.dir.Path(), takeOverFile))
 }
 
 // trustWith returns the trust that follows the present one and names a new device.
@@ -99,11 +154,11 @@ func (v *Vault) trustWith(ctx context.Context, k *kit.Kit, o EnrolOptions) (*tru
 		return nil, nil, err
 	}
 	entry.Roles = []trust.Role{trust.Write, trust.Forget, trust.Maintain}
-	next := *v.trust
-	next.Devices = slices.Clone(v.trust.Devices)
+	next := *v.Trust()
+	next.Devices = slices.Clone(v.Trust().Devices)
 	next.N++
 	next.Time = time.Now().UTC().Format(time.RFC3339)
-	_, next.Prev, err = trust.ParseName(v.trustName)
+	_, next.Prev, err = trust.ParseName(v.TrustName())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -157,9 +212,39 @@ func (v *Vault) replace(ctx context.Context, next *trust.Trust, entry *trust.Dev
 // projects, and where each chunk of their newest snapshots is.
 func (v *Vault) recover(ctx context.Context, o EnrolOptions, done *Enrolled) error {
 	h := v.loadOwn()
-	me, _ := v.trust.Device(v.Device())
+	me, ok := v.Trust().Device(v.Device())
+	if !ok {
+		return ErrRevoked
+	}
+	if err := v.inheritAll(ctx, h, me); err != nil {
+		return err
+	}
+	if err := v.passForgotten(ctx, h); err != nil {
+		return err
+	}
+	if err := v.saveOwn(h); err != nil {
+		return err
+	}
+	index, err := v.dir.OpenIndex(state.DayOf(time.Now()))
+	if err != nil {
+		return err
+	}
+	for id, p := range h.Projects {
+		if err = v.recoverProject(ctx, o, index, id, p, done); isDamage(err) {
+			v.notice(p.Commit, err, "nothing that is stored; but what only it held is uploaded again")
+			err = nil
+		}
+		if err != nil {
+			break
+		}
+	}
+	return errors.Join(err, index.Close())
+}
+
+// inheritAll notes what the devices that this one replaced had committed.
+func (v *Vault) inheritAll(ctx context.Context, h *ownHistory, me *trust.Device) error {
 	for _, id := range me.Inherits {
-		old, ok := v.trust.Device(id)
+		old, ok := v.Trust().Device(id)
 		if !ok {
 			continue
 		}
@@ -171,33 +256,17 @@ func (v *Vault) recover(ctx context.Context, o EnrolOptions, done *Enrolled) err
 			return err
 		}
 	}
-	if err := v.saveOwn(h); err != nil {
-		return err
-	}
-	index, err := v.dir.OpenIndex(state.DayOf(time.Now()))
-	if err != nil {
-		return err
-	}
-	defer index.Close()
-	for id, p := range h.Projects {
-		if err := v.recoverProject(ctx, o, index, id, p, done); err != nil {
-			return err
-		}
-	}
-	return index.Sync()
+	return nil
 }
 
-// inherit notes the newest snapshot of each project and the open progress.
+// inherit notes the newest snapshot of each project and the open progress. The
+// devices come newest first: what one has, those it replaced do not decide.
 func (v *Vault) inherit(ctx context.Context, h *ownHistory, recs []record) error {
 	ended := map[string]bool{}
-	seen := map[trust.ProjectID]bool{}
 	for _, r := range slices.Backward(recs) {
-		if r.name.Kind != commit.Snapshot && r.name.Kind != commit.Progress {
-			continue
-		}
 		if err := v.load(ctx, &r); err != nil {
 			if isDamage(err) {
-				v.notice(r.name.String(), err, "that snapshot")
+				v.notice(r.name.String(), err, "that commit")
 				continue
 			}
 			return err
@@ -205,16 +274,16 @@ func (v *Vault) inherit(ctx context.Context, h *ownHistory, recs []record) error
 		for _, e := range r.c.Ends {
 			ended[e] = true
 		}
-		if r.name.Kind == commit.Progress {
+		switch r.name.Kind {
+		case commit.Progress:
 			if !ended[r.name.Base()] {
-				h.Progress = append(h.Progress, openProgress{r.c.Project, r.name.Base(), r.c.Ledger, r.name.Time})
+				h.progress(openProgress{Project: r.c.Project, Base: r.name.Base(), Ledger: r.c.Ledger, Time: r.name.Time, Inherited: true})
 			}
-			continue
+		case commit.Snapshot:
+			if _, ok := h.Projects[r.c.Project]; !ok {
+				h.Projects[r.c.Project] = newest{Commit: r.name.String(), Body: r.c.Body, Ledger: r.c.Ledger, Time: r.name.Time}
+			}
 		}
-		if old, ok := h.Projects[r.c.Project]; !seen[r.c.Project] && (!ok || r.name.Time.After(old.Time)) {
-			h.Projects[r.c.Project] = newest{Commit: r.name.String(), Body: r.c.Body, Ledger: r.c.Ledger, Time: r.name.Time}
-		}
-		seen[r.c.Project] = true
 	}
 	return nil
 }
@@ -256,41 +325,69 @@ func (v *Vault) recoverProject(ctx context.Context, o EnrolOptions, index *state
 	return nil
 }
 
-// inheritSeries makes the snapshot's series usable for deduplication.
+// inheritSeries makes the snapshot's series usable for deduplication, for runs
+// that seal to the same recipients.
 func (v *Vault) inheritSeries(ctx context.Context, src *Source) error {
-	kinds, tops := map[chunk.Series]chunk.Kind{}, map[chunk.Series]uint32{}
-	for p, err := range src.ledger.Packs(func(roll string) ([]byte, error) { return v.fetchCached(ctx, roll, ledger.MaxRoll) }) {
+	sealedTo, err := v.recipientsOf(ctx, src.snap.Commit.Trust)
+	if err != nil {
+		return err
+	}
+	tables, tops := map[chunk.Series]*state.PackTable{}, map[chunk.Series]uint32{}
+	defer func() {
+		for _, t := range tables {
+			t.Close()
+		}
+	}()
+	for p, err := range Packs(src.ledger, func(roll string) ([]byte, error) { return v.fetchCached(ctx, roll, ledger.MaxRoll) }) {
+		if isDamage(err) {
+			v.notice(src.snap.Commit.Ledger, err, "nothing that is stored; but the packs of that roll are uploaded again")
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		table, err := v.dir.Packs(p.Series)
-		if err != nil {
-			return err
+		table := tables[p.Series]
+		if table == nil {
+			if table, err = v.dir.Packs(p.Series); err != nil {
+				return err
+			}
+			tables[p.Series] = table
 		}
 		if _, ok := table.Get(p.Number); !ok {
 			if err := table.Set(p.Number, state.Pack{Sum: p.Sum, Size: p.Size}); err != nil {
 				return err
 			}
 		}
-		kinds[p.Series] = chunk.Data
 		tops[p.Series] = max(tops[p.Series], p.Number)
 	}
-	dev, err := v.dir.UpdateDevice(func(d *state.Device) error {
-		for series := range kinds {
+	return v.updateDevice(func(d *state.Device) error {
+		for series, top := range tops {
 			if slices.ContainsFunc(d.Series, func(s state.SeriesState) bool { return s.Series == series.String() }) {
 				continue
 			}
 			d.Series = append(d.Series, state.SeriesState{
-				Series: series.String(), Kind: string(kinds[series]), RecipientsHash: d.RecipientsHash, Next: tops[series] + 1, Closed: true,
+				Series: series.String(), Kind: string(chunk.Data), RecipientsHash: sealedTo, Next: top + 1, Closed: true,
 			})
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+}
+
+// recipientsOf tells whom the runs of a former trust sealed to, as the hash by
+// which series are told apart.
+func (v *Vault) recipientsOf(ctx context.Context, name string) (string, error) {
+	if name == v.TrustName() {
+		return hashRecipients(v.Trust().Recipients)
 	}
-	v.dev = dev
-	return nil
+	n, sum, err := trust.ParseName(name)
+	if err != nil {
+		return "", damaged("%w", err)
+	}
+	t, err := v.openTrust(ctx, foundTrust{name, n, sum})
+	if err != nil {
+		return "", err
+	}
+	return hashRecipients(t.Recipients)
 }
 
 // recoverRoot enters every ref of one tree into the index, in batches grouped
@@ -299,6 +396,10 @@ func recoverRoot(ctx context.Context, src *Source, index *state.Index, root mani
 	var refs []chunk.Ref
 	n := 0
 	for use, err := range manifest.Closure(ctx, root, src.Segment) {
+		if se := (*manifest.SegmentError)(nil); errors.As(err, &se) && !IsRemote(err) {
+			src.v.notice(src.snap.Name.String(), err, "nothing that is stored; but what stands there is uploaded again")
+			continue
+		}
 		if err != nil {
 			return n, err
 		}
@@ -334,12 +435,12 @@ func addByPack(index *state.Index, refs []chunk.Ref) error {
 
 // KitFor returns the kit as it should be written now: same identity, newest trust.
 func (v *Vault) KitFor(id *seal.Identity, remoteText string) (*kit.Kit, error) {
-	n, sum, err := trust.ParseName(v.trustName)
+	n, sum, err := trust.ParseName(v.TrustName())
 	if err != nil {
 		return nil, err
 	}
 	return &kit.Kit{
-		Identity: id, Remote: remoteText, Vault: v.trust.Vault,
+		Identity: id, Remote: remoteText, Vault: v.Trust().Vault,
 		Root:   trust.RootKey(id).Public().(ed25519.PublicKey),
 		TrustN: n, TrustSum: sum, Created: time.Now(),
 	}, nil

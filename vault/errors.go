@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"coffer/remote"
 	"coffer/vault/ledger"
@@ -78,6 +79,19 @@ func (e *AmbiguousError) Error() string {
 // damaged marks err as damage to an object.
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...))
+}
+
+// badIsDamage marks as damage what a remote says of one object that should be
+// there: that it is missing, that its bytes contradict the remote's own
+// checksum, or that the disk cannot read it. Any other error is the remote's.
+func badIsDamage(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return damaged("missing: %w", err)
+	case errors.Is(err, remote.ErrDamaged), errors.Is(err, syscall.EIO), errors.Is(err, fs.ErrInvalid):
+		return damaged("%w", err)
+	}
+	return err
 }
 
 // IsRemote tells an error of reaching or using the remote from one about what

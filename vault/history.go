@@ -130,7 +130,7 @@ func (v *Vault) commit(ctx context.Context, dev *trust.Device, name commit.Name)
 		return nil, fmt.Errorf("trust: device %s: %w", dev.ID, err)
 	}
 	if b, ok := v.cached(cacheName(name.String())); ok {
-		if c, err := commit.Open(name, b, pub); err == nil && c.Vault == v.trust.Vault {
+		if c, err := commit.Open(name, b, pub); err == nil && c.Vault == v.Trust().Vault {
 			return c, nil
 		}
 	}
@@ -142,7 +142,7 @@ func (v *Vault) commit(ctx context.Context, dev *trust.Device, name commit.Name)
 	if err != nil {
 		return nil, damaged("%s: %w", name, err)
 	}
-	if c.Vault != v.trust.Vault {
+	if c.Vault != v.Trust().Vault {
 		return nil, damaged("%s: it is a commit of another vault, %s", name, c.Vault)
 	}
 	v.cache(cacheName(name.String()), b)
@@ -154,7 +154,7 @@ func (v *Vault) load(ctx context.Context, r *record) error {
 	if r.c != nil {
 		return nil
 	}
-	dev, ok := v.trust.Device(r.name.Device)
+	dev, ok := v.Trust().Device(r.name.Device)
 	if !ok {
 		return damaged("%s: its device is not in the trust", r.name)
 	}

@@ -185,18 +185,62 @@ func (v *Vault) resumeInit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := v.store.Put(ctx, remote.NewObject(p.Name, p.Object)); err != nil {
-		return fmt.Errorf("store %s: %w", p.Name, err)
+	if err := v.checkNotOvertaken(ctx, p); err != nil {
+		return err
+	}
+	if err := v.putWhole(ctx, remote.NewObject(p.Name, p.Object)); err != nil {
+		return err
 	}
 	info, err := json.Marshal(struct {
 		Format int    `json:"format"`
 		Vault  string `json:"vault"`
-	}{1, v.dev.Vault})
+	}{1, v.device().Vault})
 	if err != nil {
 		return err
 	}
-	if err := v.store.Put(ctx, remote.NewObject("coffer.json", append(info, '\n'))); err != nil {
-		return fmt.Errorf("store coffer.json: %w", err)
+	if err := v.putWhole(ctx, remote.NewObject("coffer.json", append(info, '\n'))); err != nil {
+		return err
 	}
 	return os.Remove(filepath.Join(v.dir.Path(), pendingFile))
+}
+
+// errOvertaken: between the making of a trust and its upload another was stored.
+var errOvertaken = errors.New("another trust was made at the same time")
+
+// checkNotOvertaken looks whether the trust that a pending one goes on from is
+// still the newest: of two that go on from one, devices would be lost.
+func (v *Vault) checkNotOvertaken(ctx context.Context, p *pendingTrust) error {
+	n, _, err := trust.ParseName(p.Name)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", pendingFile, err)
+	}
+	found, err := v.listTrusts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if f.n < n || f.name == p.Name {
+			continue
+		}
+		if n == 1 {
+			return fmt.Errorf("%w: %s, since init was interrupted here; the kit and the state folder %s of that init are of no use", ErrVaultExists, v.store.Location(), v.dir.Path())
+		}
+		return fmt.Errorf("%w: %s; remove the folder %s, which holds nothing else, and enrol again", errOvertaken, f.name, v.dir.Path())
+	}
+	return nil
+}
+
+// putWhole stores an object again that may have been stored before. Where a
+// crash of the remote left a part of it under its name, that gives way.
+func (v *Vault) putWhole(ctx context.Context, o remote.Object) error {
+	err := v.store.Put(ctx, o)
+	if errors.Is(err, fs.ErrExist) {
+		if err = v.store.Delete(ctx, o.Name); err == nil {
+			err = v.store.Put(ctx, o)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("store %s: %w", o.Name, err)
+	}
+	return nil
 }

@@ -38,19 +38,25 @@ func (l *Lane) Put(data []byte) (ref chunk.Ref, isNew bool, err error) {
 	if err := context.Cause(l.run.ctx); err != nil {
 		return ref, false, err
 	}
-	if err := l.open(); err != nil {
-		return ref, false, err
-	}
 	id := l.hasher.ID(data)
 	ref, isNew, err = l.run.index.Claim(id, l.run.known.has, func() (chunk.Ref, error) {
+		if err := l.open(); err != nil { // only now: a run that stores nothing uses up no number
+			return chunk.Ref{}, err
+		}
 		off := l.builder.Add(l.kind, id, data)
 		return chunk.Ref{ID: id, Series: l.series, Number: l.number, Offset: off, Len: int64(len(data))}, nil
 	})
-	if err == nil && l.kind == chunk.Segment {
+	if err == nil && ref.Len != int64(len(data)) {
+		err = fmt.Errorf("chunk %s has %d bytes, and the local index says %d; memory may be failing", id, len(data), ref.Len)
+	}
+	if err != nil {
+		return ref, false, err
+	}
+	if l.kind == chunk.Segment {
 		l.run.noteNamed(id)
 	}
-	if err != nil || !isNew {
-		return ref, false, err
+	if !isNew {
+		return ref, false, nil
 	}
 	l.refs = append(l.refs, ref)
 	l.run.Stats.Chunks.Add(1)

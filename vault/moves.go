@@ -105,7 +105,7 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*move, error) {
 // moveTable lists all valid moves of all devices.
 func (v *Vault) moveTable(ctx context.Context) (*moveTable, error) {
 	t := &moveTable{byPack: map[string][]*move{}}
-	for _, dev := range v.trust.Devices {
+	for _, dev := range v.Trust().Devices {
 		recs, err := v.history(ctx, &dev)
 		if err != nil {
 			return nil, err

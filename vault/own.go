@@ -2,7 +2,10 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -21,9 +24,15 @@ type ownHistory struct {
 	Progress []openProgress              `json:"progress,omitempty"`
 	Rolls    map[string]writtenRoll      `json:"rolls,omitempty"` // by series/folder
 	Others   map[trust.DeviceID]headSeen `json:"others,omitempty"`
-	Pending  string                      `json:"pending,omitempty"` // base name of a commit that was sent and not acknowledged
+	Pending  []string                    `json:"pending,omitempty"` // base names of commits that were sent and not acknowledged
+	// Cloned: a commit of ours was found that this state did not make, and no
+	// series of our own was begun since.
+	Cloned bool `json:"cloned,omitempty"`
+	// Audited is when all packs were last looked for, by the remote's clock.
+	Audited time.Time `json:"audited,omitzero"`
 
-	cloned bool // a commit of ours was found that this state did not make
+	fresh   bool  // own.json was not there, or not readable
+	damaged error // why it was not
 }
 
 // newest is the newest snapshot of a project that this device made or inherits.
@@ -33,6 +42,8 @@ type newest struct {
 	Ledger string    `json:"ledger"`
 	Stable string    `json:"stable,omitempty"` // digest of what a body says apart from times
 	Time   time.Time `json:"time"`
+
+	Forgotten bool `json:"forgotten,omitempty"` // a forget names it: a prune may let its packs go
 }
 
 // openProgress is a progress commit that nothing has ended yet.
@@ -41,6 +52,10 @@ type openProgress struct {
 	Base    string          `json:"base"`
 	Ledger  string          `json:"ledger"`
 	Time    time.Time       `json:"time"`
+
+	// Inherited ones are another device's: its packs count, but only it could
+	// have ended it.
+	Inherited bool `json:"inherited,omitempty"`
 }
 
 type writtenRoll struct {
@@ -60,7 +75,11 @@ const ownFile = "own.json"
 func (v *Vault) loadOwn() *ownHistory {
 	h, err := state.ReadSmall[ownHistory](v.dir, ownFile)
 	if err != nil {
-		h = new(ownHistory)
+		h = &ownHistory{fresh: true}
+		if !errors.Is(err, fs.ErrNotExist) {
+			v.notice(ownFile, err, "nothing: it is made anew from what the remote shows")
+			h.damaged = err
+		}
 	}
 	if h.Projects == nil {
 		h.Projects = map[trust.ProjectID]newest{}
@@ -83,24 +102,26 @@ func (v *Vault) saveOwn(h *ownHistory) error {
 // acknowledgement was lost, the state was restored from a copy, a clone is at
 // work) become heads if this device's key signed them; heads that are gone are
 // a rollback.
-func (v *Vault) adopt(ctx context.Context, warn func(error)) (*ownHistory, error) {
+func (v *Vault) adopt(ctx context.Context, now time.Time, warn func(error)) (*ownHistory, error) {
 	h := v.loadOwn()
-	me, ok := v.trust.Device(v.Device())
+	me, ok := v.Trust().Device(v.Device())
 	if !ok {
 		return nil, ErrRevoked
+	}
+	if h.damaged != nil {
+		warn(fmt.Errorf("what this machine remembers of its commits is made anew: %w", h.damaged))
+	}
+	if h.fresh {
+		if err := v.inheritAll(ctx, h, me); err != nil {
+			return nil, err
+		}
 	}
 	names, err := v.listCommits(ctx, string(me.ID), h.listAfter(me.ID))
 	if err != nil {
 		return nil, err
 	}
-	listed := map[string]bool{}
-	for _, n := range names {
-		listed[n.String()] = true
-	}
-	if lost := h.dropLost(listed); len(lost) > 0 {
-		if names, err = v.rolledBack(ctx, h, me, lost, warn); err != nil {
-			return nil, err
-		}
+	if names, err = v.checkHeads(ctx, h, me, names, warn); err != nil {
+		return nil, err
 	}
 	if err := v.adoptUnknown(ctx, h, me, names, warn); err != nil {
 		return nil, err
@@ -108,7 +129,10 @@ func (v *Vault) adopt(ctx context.Context, warn func(error)) (*ownHistory, error
 	if err := v.lookAtOthers(ctx, h, warn); err != nil {
 		return nil, err
 	}
-	h.expireProgress(time.Now().Add(-v.safety.ProgressLife))
+	if err := v.passForgotten(ctx, h); err != nil {
+		return nil, err
+	}
+	h.expireProgress(now.Add(-v.safety.ProgressLife))
 	return h, v.saveOwn(h)
 }
 
@@ -134,24 +158,36 @@ func seqOf(name string) uint64 {
 	return n.Seq
 }
 
-// dropLost removes the heads that the remote does not show and returns them.
-func (h *ownHistory) dropLost(listed map[string]bool) (lost []string) {
-	h.Heads = slices.DeleteFunc(h.Heads, func(name string) bool {
-		if !listed[name] {
-			lost = append(lost, name)
+// checkHeads looks for the heads among the names listed. If one is gone, or
+// can be read nowhere any more, the history goes on from what is left: then it
+// returns all names.
+func (v *Vault) checkHeads(ctx context.Context, h *ownHistory, me *trust.Device, names []commit.Name, warn func(error)) ([]commit.Name, error) {
+	listed := map[string]commit.Name{}
+	for _, n := range names {
+		listed[n.String()] = n
+	}
+	for _, name := range h.Heads {
+		n, ok := listed[name]
+		if !ok {
+			return v.rolledBack(ctx, h, me, fmt.Errorf("%w: commit %s of this device is gone from %s", ErrRollback, name, v.store.Location()), warn)
 		}
-		return !listed[name]
-	})
-	return lost
+		_, err := v.commit(ctx, me, n)
+		if isDamage(err) {
+			return v.rolledBack(ctx, h, me, err, warn)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
 }
 
 // rolledBack handles a remote that lost commits this device made: nothing that
 // only they named counts as stored any more, and the history goes on from what
 // is left.
-func (v *Vault) rolledBack(ctx context.Context, h *ownHistory, me *trust.Device, lost []string, warn func(error)) ([]commit.Name, error) {
-	err := fmt.Errorf("%w: commit %s of this device is gone from %s", ErrRollback, lost[0], v.store.Location())
-	v.notice("commits/"+string(me.ID), err, "the snapshots made since; whatever they held is uploaded again")
-	warn(err)
+func (v *Vault) rolledBack(ctx context.Context, h *ownHistory, me *trust.Device, why error, warn func(error)) ([]commit.Name, error) {
+	v.notice("commits/"+string(me.ID), why, "the snapshots made since; whatever they held is uploaded again")
+	warn(why)
 	all, err := v.listCommits(ctx, string(me.ID), "")
 	if err != nil {
 		return nil, err
@@ -166,8 +202,10 @@ func (v *Vault) rolledBack(ctx context.Context, h *ownHistory, me *trust.Device,
 			delete(h.Projects, id)
 		}
 	}
-	h.Progress = slices.DeleteFunc(h.Progress, func(p openProgress) bool { return !there[p.Base] })
+	h.Progress = slices.DeleteFunc(h.Progress, func(p openProgress) bool { return !p.Inherited && !there[p.Base] })
 	h.Heads = nil
+	clear(h.Rolls)
+	h.Audited = time.Time{} // packs may have gone with the commits
 	return all, nil
 }
 
@@ -198,13 +236,13 @@ func (v *Vault) adoptUnknown(ctx context.Context, h *ownHistory, me *trust.Devic
 		h.follow(r.name, r.c)
 	}
 	for _, r := range recs {
-		if remembered && r.name.Base() != h.Pending {
-			h.cloned = true
+		if remembered && !slices.Contains(h.Pending, r.name.Base()) {
+			h.Cloned = true
 			warn(fmt.Errorf("commit %s was made with this device's key by another copy of its state; the snapshots of both copies stay valid; if a second machine uses this state folder, enrol it as a device of its own", r.name.Base()))
 			break
 		}
 	}
-	h.Pending = ""
+	h.Pending = nil
 	return nil
 }
 
@@ -237,7 +275,7 @@ func (v *Vault) withoutAncestors(ctx context.Context, h *ownHistory, recs []reco
 }
 
 // isNew tells a commit that was never seen from one that a head follows: every
-// commit this device made or adopted is in its cache.
+// commit that this device made, adopted or heeded lately is in its cache.
 func (v *Vault) isNew(n commit.Name) bool {
 	_, ok := v.cached(cacheName(n.String()))
 	return !ok
@@ -252,12 +290,74 @@ func (h *ownHistory) follow(n commit.Name, c *commit.Commit) {
 	h.Progress = slices.DeleteFunc(h.Progress, func(p openProgress) bool { return slices.Contains(c.Ends, p.Base) })
 	switch c.Kind {
 	case commit.Snapshot:
-		if old, ok := h.Projects[c.Project]; !ok || !old.Time.After(n.Time) {
+		if old, err := commit.ParseName(h.Projects[c.Project].Commit); err != nil || old.Device != n.Device || old.Seq <= n.Seq {
 			h.Projects[c.Project] = newest{Commit: n.String(), Body: c.Body, Ledger: c.Ledger, Time: n.Time}
 		}
 	case commit.Progress:
-		h.Progress = append(h.Progress, openProgress{c.Project, n.Base(), c.Ledger, n.Time})
+		h.progress(openProgress{Project: c.Project, Base: n.Base(), Ledger: c.Ledger, Time: n.Time})
+	case commit.Forget:
+		h.forget(c)
 	}
+}
+
+// progress notes open progress, once.
+func (h *ownHistory) progress(p openProgress) {
+	if !slices.ContainsFunc(h.Progress, func(q openProgress) bool { return q.Base == p.Base }) {
+		h.Progress = append(h.Progress, p)
+	}
+}
+
+// forget notes which of the newest snapshots a forget names, or a withdrawal.
+func (h *ownHistory) forget(c *commit.Commit) {
+	for id, p := range h.Projects {
+		if slices.Contains(c.Forgets, path.Base(p.Commit)) {
+			p.Forgotten = !c.Withdraw
+			h.Projects[id] = p
+		}
+	}
+}
+
+// passForgotten puts the newest snapshot that is not forgotten in the place of
+// one that is: nothing may rely on packs that a prune may let go.
+func (v *Vault) passForgotten(ctx context.Context, h *ownHistory) error {
+	for id, p := range h.Projects {
+		if !p.Forgotten {
+			continue
+		}
+		left, err := v.newestLeft(ctx, id)
+		if err != nil {
+			return err
+		}
+		if delete(h.Projects, id); left != nil {
+			c := left.Commit
+			h.Projects[id] = newest{Commit: left.Name.String(), Body: c.Body, Ledger: c.Ledger, Time: left.Name.Time}
+		}
+	}
+	return nil
+}
+
+// newestLeft finds the newest snapshot of a project that this device made or
+// inherits and nobody has forgotten, or nil.
+func (v *Vault) newestLeft(ctx context.Context, project trust.ProjectID) (*Snapshot, error) {
+	snaps, err := v.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range slices.Backward(snaps) {
+		if s.Forgotten || !v.inherits(s.Name.Device) {
+			continue
+		}
+		if err := v.loadSnapshot(ctx, s); err != nil {
+			if !isDamage(err) {
+				return nil, err
+			}
+			continue
+		}
+		if s.Commit.Project == project {
+			return s, nil
+		}
+	}
+	return nil, nil
 }
 
 func (h *ownHistory) expireProgress(before time.Time) {
@@ -267,7 +367,7 @@ func (h *ownHistory) expireProgress(before time.Time) {
 // lookAtOthers learns the newest commit of each other device, and notices if
 // one that was seen is gone.
 func (v *Vault) lookAtOthers(ctx context.Context, h *ownHistory, warn func(error)) error {
-	for _, dev := range v.trust.Devices {
+	for _, dev := range v.Trust().Devices {
 		if dev.ID == v.Device() {
 			continue
 		}
@@ -293,6 +393,9 @@ func (v *Vault) lookAt(ctx context.Context, h *ownHistory, dev *trust.Device, wa
 		v.notice(seen.Name, err, "the snapshots that device made since")
 		warn(err)
 	}
+	if err := v.lookForForgets(ctx, h, dev, names); err != nil {
+		return err
+	}
 	for _, n := range slices.Backward(names) {
 		if n.Seq <= seen.Seq {
 			break
@@ -313,27 +416,77 @@ func (v *Vault) lookAt(ctx context.Context, h *ownHistory, dev *trust.Device, wa
 	return nil
 }
 
+// lookForForgets reads the forgets of another device that were not read yet.
+func (v *Vault) lookForForgets(ctx context.Context, h *ownHistory, dev *trust.Device, names []commit.Name) error {
+	for _, n := range names {
+		if n.Kind != commit.Forget || !v.isNew(n) || dev.Until != nil && n.Seq > dev.Until.Seq {
+			continue
+		}
+		c, err := v.commit(ctx, dev, n)
+		if isDamage(err) {
+			v.notice(n.String(), err, "nothing: a forget that cannot be read forgets nothing")
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if dev.Has(c.Role()) {
+			h.forget(c)
+		}
+	}
+	return nil
+}
+
 // inherits tells whether a device's packs and commits count as this one's own.
 func (v *Vault) inherits(id trust.DeviceID) bool {
-	me, ok := v.trust.Device(v.Device())
+	me, ok := v.Trust().Device(v.Device())
 	return ok && (id == me.ID || slices.Contains(me.Inherits, id))
 }
 
 // CheckSeen looks for the newest commits that this device has seen, its own
-// and others', and notices those that the remote does not show.
+// and others', and for those that the newest commit of each device names, and
+// notices those that the remote does not show.
 func (v *Vault) CheckSeen(ctx context.Context) error {
-	if v.dir == nil {
-		return nil
+	seen := map[string]bool{}
+	if v.dir != nil {
+		h := v.loadOwn()
+		for _, name := range h.Heads {
+			seen[name] = true
+		}
+		for _, s := range h.Others {
+			seen[s.Name] = true
+		}
 	}
-	h := v.loadOwn()
-	for _, name := range h.Heads {
+	for _, dev := range v.Trust().Devices {
+		if err := v.headsSeenBy(ctx, &dev, seen); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		if err := v.checkSeen(ctx, name); err != nil {
 			return err
 		}
 	}
-	for _, s := range h.Others {
-		if err := v.checkSeen(ctx, s.Name); err != nil {
-			return err
+	return nil
+}
+
+// headsSeenBy adds what the newest commit of a device says of the others.
+func (v *Vault) headsSeenBy(ctx context.Context, dev *trust.Device, seen map[string]bool) error {
+	recs, err := v.history(ctx, dev)
+	if err != nil || len(recs) == 0 {
+		return err
+	}
+	last := &recs[len(recs)-1]
+	if err := v.load(ctx, last); err != nil {
+		if isDamage(err) {
+			return nil // history has told
+		}
+		return err
+	}
+	for _, h := range last.c.Heads {
+		if n, err := commit.ParseBase(h.Name); err == nil {
+			n.Device = h.Device
+			seen[n.String()] = true
 		}
 	}
 	return nil

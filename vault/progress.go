@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"context"
 	"time"
 )
 
@@ -9,24 +8,29 @@ import (
 // a first backup of three weeks is neither eaten from behind by a prune nor
 // uploaded again after a kill. A failure is told and stops nothing: the packs
 // are still known here by their acknowledgement.
-func (r *Run) keepProgress(ctx context.Context) {
-	every := r.v.safety.ProgressEvery
+func (r *Run) keepProgress(end <-chan struct{}) {
+	every := time.NewTicker(r.v.safety.ProgressEvery)
+	defer every.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-end:
 			return
-		case <-time.After(every):
+		case <-r.ctx.Done():
+			return
+		case <-every.C:
 		}
-		if err := r.CommitProgress(ctx); err != nil && ctx.Err() == nil {
+		if err := r.CommitProgress(r.ctx); err != nil && r.ctx.Err() == nil {
 			r.warn(err)
 		}
 	}
 }
 
-// stopProgress ends keepProgress and waits for a commit it may be making.
+// stopProgress ends keepProgress and waits for a commit it may be making. One
+// that is on its way is not cut off: whether it arrived would not be known.
 func (r *Run) stopProgress() {
 	if r.endProgress != nil {
-		r.endProgress()
-		r.background.Wait()
+		close(r.endProgress)
+		r.endProgress = nil
 	}
+	r.background.Wait()
 }

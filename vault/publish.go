@@ -2,16 +2,17 @@ package vault
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
 	"coffer/remote"
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
+	"coffer/vault/state"
 	"coffer/vault/trust"
 )
 
@@ -22,6 +23,7 @@ type draft struct {
 	body    string // object names
 	ledger  string
 	ends    []string
+	stable  string      // of a snapshot: see stableDigest
 	used    *ledger.Set // packs it needs
 	objects []string    // rolls, ledger and body it needs that a live ledger or commit names, or that were acknowledged in this run
 }
@@ -34,52 +36,132 @@ const maxPublish = 5
 // publishes it. The store itself refuses a commit whose check is too old, as
 // after a suspend; then all of it is done again.
 func (r *Run) publish(ctx context.Context, d draft) (commit.Name, error) {
+	if err := r.settlePending(ctx); err != nil {
+		return commit.Name{}, err
+	}
 	for range maxPublish {
 		c, obj, err := r.build(ctx, d)
 		if err != nil {
 			return commit.Name{}, err
 		}
 		name := c.Name()
-		r.own.Pending = name.Base()
-		if err := r.v.saveOwn(r.own); err != nil {
+		if err := r.willSend(name.Base()); err != nil {
 			return name, err
 		}
-		err = r.stageCheckPublish(ctx, d, remote.NewObject(name.String(), obj))
-		if errors.Is(err, remote.ErrExpired) {
-			r.warn(fmt.Errorf("commit %s came too late (was the machine asleep?); checking again", name.Base()))
-			continue
-		}
+		done, err := r.stageCheckPublish(ctx, d, remote.NewObject(name.String(), obj))
 		if err != nil {
 			return name, err
 		}
-		r.v.cache(cacheName(name.String()), obj)
-		r.own.follow(name, c)
-		r.own.Pending = ""
-		return name, r.v.saveOwn(r.own)
+		if done {
+			r.sent(name, c, obj, d)
+			return name, nil
+		}
 	}
 	return commit.Name{}, fmt.Errorf("publish commit: %w %d times", remote.ErrExpired, maxPublish)
 }
 
-func (r *Run) stageCheckPublish(ctx context.Context, d draft, o remote.Object) error {
+// settlePending looks for commits of this run of which it is not known if they
+// arrived: what did is a head now.
+func (r *Run) settlePending(ctx context.Context) error {
+	me, ok := r.v.Trust().Device(r.v.Device())
+	if !ok {
+		return ErrRevoked
+	}
+	for _, base := range r.own.Pending {
+		n, err := commit.ParseBase(base)
+		if err != nil {
+			continue
+		}
+		n.Device = me.ID
+		there, err := r.v.allExist(ctx, n.String())
+		if err != nil {
+			return err
+		}
+		if !there {
+			continue
+		}
+		c, err := r.v.commit(ctx, me, n)
+		if err == nil {
+			r.own.follow(n, c)
+		} else if !isDamage(err) {
+			return err
+		}
+	}
+	r.own.Pending = nil
+	return nil
+}
+
+// willSend notes that a commit may be sent, so that it is known for one of
+// this state's own if its acknowledgement is lost.
+func (r *Run) willSend(base string) error {
+	r.own.Pending = append(r.own.Pending, base)
+	return r.v.saveOwn(r.own)
+}
+
+// sent notes a commit that is visible. The next run finds it on the remote if
+// this cannot be written.
+func (r *Run) sent(name commit.Name, c *commit.Commit, obj []byte, d draft) {
+	r.v.cache(cacheName(name.String()), obj)
+	r.known.commit(d.used)
+	r.own.follow(name, c)
+	if p := r.own.Projects[d.project]; d.kind == commit.Snapshot && p.Commit == name.String() {
+		p.Stable = d.stable
+		r.own.Projects[d.project] = p
+	}
+	r.own.Pending = slices.DeleteFunc(r.own.Pending, func(p string) bool { return p == name.Base() })
+	r.saveOwn()
+}
+
+// saveOwn saves what is only good to have: the remote has it all.
+func (r *Run) saveOwn() {
+	if err := r.v.saveOwn(r.own); err != nil {
+		r.warn(fmt.Errorf("it is committed, but that was not noted on this machine: %w", err))
+	}
+}
+
+// stageCheckPublish is one try. It is not done if the commit came too late, or
+// if bytes cut off by a crash have its name.
+func (r *Run) stageCheckPublish(ctx context.Context, d draft, o remote.Object) (done bool, err error) {
 	staged, err := r.v.store.Stage(ctx, o, r.v.safety.CommitLife)
 	if err != nil {
-		return fmt.Errorf("stage commit %s: %w", o.Name, err)
+		return false, fmt.Errorf("stage commit %s: %w", o.Name, err)
 	}
 	defer staged.Discard(context.WithoutCancel(ctx))
 	if err := r.check(ctx, d); err != nil {
-		return err
+		return false, err
 	}
-	if err := staged.Publish(ctx); err != nil {
-		return fmt.Errorf("publish commit %s: %w", o.Name, err)
+	err = staged.Publish(ctx)
+	switch {
+	case errors.Is(err, remote.ErrExpired):
+		// A first try may have arrived, and only its answer came too late.
+		if there, err := r.v.allExist(ctx, o.Name); there || err != nil {
+			return there, err
+		}
+		r.warn(fmt.Errorf("commit %s came too late (was the machine asleep?), checking again: %w", o.Name, err))
+		return false, nil
+	case errors.Is(err, fs.ErrExist):
+		return false, r.otherSecond(ctx)
+	case err != nil:
+		return false, fmt.Errorf("publish commit %s: %w", o.Name, err)
 	}
-	return nil
+	return true, nil
+}
+
+// otherSecond waits until a commit gets another name: names hold seconds.
+func (r *Run) otherSecond(ctx context.Context) error {
+	select {
+	case <-time.After(time.Second):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // build writes and signs the commit that follows this device's heads.
 func (r *Run) build(ctx context.Context, d draft) (*commit.Commit, []byte, error) {
 	c := &commit.Commit{
-		Version: 1, Vault: r.v.trust.Vault, Device: r.v.Device(), Project: d.project, Kind: d.kind,
-		Time: r.now().UTC().Truncate(time.Second), Body: d.body, Ledger: d.ledger, Trust: r.v.trustName,
+		Version: 1, Vault: r.v.Trust().Vault, Device: r.v.Device(), Project: d.project, Kind: d.kind,
+		Time: r.now().UTC().Truncate(time.Second), Body: d.body, Ledger: d.ledger, Trust: r.v.TrustName(),
 		Ends: d.ends, Heads: r.own.otherHeads(),
 	}
 	heads, err := r.v.headCommits(ctx, r.own)
@@ -89,17 +171,13 @@ func (r *Run) build(ctx context.Context, d draft) (*commit.Commit, []byte, error
 	if err := c.Follow(heads...); err != nil {
 		return nil, nil, err
 	}
-	key, err := r.v.signingKey()
-	if err != nil {
-		return nil, nil, err
-	}
-	obj, err := c.Sign(key)
+	obj, err := c.Sign(r.v.device().SignKey())
 	return c, obj, err
 }
 
 // headCommits reads this device's heads, as a rule from the cache.
 func (v *Vault) headCommits(ctx context.Context, h *ownHistory) ([]*commit.Commit, error) {
-	me, ok := v.trust.Device(v.Device())
+	me, ok := v.Trust().Device(v.Device())
 	if !ok {
 		return nil, ErrRevoked
 	}
@@ -118,15 +196,6 @@ func (v *Vault) headCommits(ctx context.Context, h *ownHistory) ([]*commit.Commi
 	return heads, nil
 }
 
-// signingKey is this device's own.
-func (v *Vault) signingKey() (ed25519.PrivateKey, error) {
-	seed, err := hex.DecodeString(v.dev.SignSeed)
-	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, errors.New("read device keys: the signing key is not in its form")
-	}
-	return ed25519.NewKeyFromSeed(seed), nil
-}
-
 func (h *ownHistory) otherHeads() []commit.Head {
 	var out []commit.Head
 	for dev, s := range h.Others {
@@ -143,27 +212,25 @@ func (h *ownHistory) otherHeads() []commit.Head {
 // named by a live commit of it, and that none is condemned. What fails is
 // unknown from now on: ErrRestart.
 func (r *Run) check(ctx context.Context, d draft) error {
-	before := r.v.trustName
-	if err := r.v.refreshTrust(ctx, nil); err != nil {
+	if err := r.readClock(ctx); err != nil {
 		return err
 	}
-	if !r.v.trust.Allows(r.v.Device(), trust.Write) {
-		return ErrRevoked
+	if err := r.readTrust(ctx); err != nil {
+		return err
 	}
-	if r.v.trustName != before && r.v.dev.RecipientsHash != hex.EncodeToString(sumOf(r.recipients.Hash())) {
-		return fmt.Errorf("%w: the vault's recipients changed while it ran", ErrRestart)
+	if err := r.checkRecipients(); err != nil {
+		return err
 	}
 	condemned, err := r.v.condemnedNames(ctx)
 	if err != nil {
 		return err
 	}
-	r.known.condemned = condemned
+	r.known.fence.Store(r.v.newFence(r.now(), condemned))
 	for _, o := range d.objects {
 		if condemned[o] {
 			return fmt.Errorf("%w: %s is about to be deleted by a prune", ErrRestart, o)
 		}
 	}
-	r.known.since = r.now().Add(-r.v.safety.AckTrust)
 	for series, number := range d.used.All() {
 		if !r.known.has(series, number) {
 			return fmt.Errorf("%w: pack %s/%010d can no longer be relied on", ErrRestart, series, number)
@@ -173,7 +240,8 @@ func (r *Run) check(ctx context.Context, d draft) error {
 }
 
 // sample fetches the newest pack of the run and opens it with the file key
-// that was kept: what the remote has is what was sent.
+// that was kept: what the remote has is what was sent. A pack that is not is
+// never relied on again; the run starts anew and sends what it held once more.
 func (r *Run) sample(ctx context.Context) error {
 	r.mu.Lock()
 	last := r.last
@@ -181,29 +249,37 @@ func (r *Run) sample(ctx context.Context) error {
 	if last == nil {
 		return nil
 	}
+	err := r.readBack(ctx, last)
+	if !isDamage(err) {
+		return err
+	}
+	err = &PackError{last.pack, fmt.Errorf("%w: read back what was just stored: %w", ErrRestart, err)}
+	return errors.Join(err, r.known.mark(last.pack, state.PackBad))
+}
+
+func (r *Run) readBack(ctx context.Context, last *sentPack) error {
 	var buf packBuffer
 	if err := r.v.fetchPack(ctx, last.pack, &buf); err != nil {
-		return &PackError{last.pack, fmt.Errorf("read back what was just stored: %w", missingIsDamage(err))}
+		return err
 	}
 	if err := buf.reader.OpenWithKey(buf.object, last.key); err != nil {
-		return &PackError{last.pack, damaged("read back what was just stored: %w", err)}
+		return damaged("%w", err)
 	}
-	n := 0
-	for range buf.reader.Entries() {
-		n++
-	}
-	if n != last.entries {
-		return &PackError{last.pack, damaged("read back what was just stored: %d chunks, not %d", n, last.entries)}
+	if n, _ := buf.reader.Len(); n != last.entries {
+		return damaged("%d chunks, not %d", n, last.entries)
 	}
 	return nil
 }
 
-// CheckRecipients encodes the recipients in memory again and compares them
+// checkRecipients encodes the recipients in memory again and compares them
 // with the state file's hash, so that a bit flipped in memory cannot seal a
 // snapshot to nobody.
 func (r *Run) checkRecipients() error {
-	if got := hex.EncodeToString(sumOf(r.recipients.Hash())); got != r.v.dev.RecipientsHash {
+	if got := hex.EncodeToString(sumOf(r.recipients.Hash())); got != r.sealedTo {
 		return errors.New("the recipients in memory are not those of the trust; memory may be failing; nothing was committed")
+	}
+	if r.v.device().RecipientsHash != r.sealedTo {
+		return fmt.Errorf("%w: the vault's recipients changed while it ran", ErrRestart)
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ type RunOptions struct {
 	Project trust.ProjectID
 	Level   pack.Level
 	Uploads int // packs on their way at a time; 0 means 2
-	// OnWarning is told what does not stop the run, such as a device's fork.
+	// OnWarning is told what does not stop the run, such as a device's fork. It
+	// may be called by several goroutines at once.
 	OnWarning func(error)
 }
 
@@ -38,13 +39,13 @@ type Stats struct {
 // A Run writes. It holds the vault's local lock from Begin to Close. Lanes may
 // be used concurrently, each by one goroutine.
 type Run struct {
-	v       *Vault
-	o       RunOptions
-	lock    *state.Lock
-	started time.Time // by the remote's clock
-	skew    time.Duration
+	v     *Vault
+	o     RunOptions
+	lock  *state.Lock
+	clock atomic.Pointer[clock]
 
 	recipients seal.Recipients
+	sealedTo   string // hash of the recipients that the state file had when the run began
 	own        *ownHistory
 	known      *known
 	index      *state.Index
@@ -67,7 +68,7 @@ type Run struct {
 
 	commitMu    sync.Mutex // one commit at a time
 	background  sync.WaitGroup
-	endProgress context.CancelFunc
+	endProgress chan struct{}
 	ended       bool
 }
 
@@ -88,7 +89,7 @@ type sentPack struct {
 // on. It reads only what is new since the last run. Errors: state.ErrLocked,
 // ErrRevoked, ErrRollback, and what the store says.
 func (v *Vault) Begin(ctx context.Context, o RunOptions) (*Run, error) {
-	if v.dev == nil {
+	if v.device() == nil {
 		return nil, fmt.Errorf("%w: it has no keys of its own here; see coffer enrol", ErrRevoked)
 	}
 	lock, err := v.dir.TryLockRun("backup")
@@ -105,30 +106,40 @@ func (v *Vault) Begin(ctx context.Context, o RunOptions) (*Run, error) {
 
 func (r *Run) begin(ctx context.Context) error {
 	v := r.v
-	now, err := v.store.Now(ctx)
+	dev, err := v.dir.Device() // another process may have changed it since
 	if err != nil {
-		return fmt.Errorf("ask %s for its time: %w", v.store.Location(), err)
-	}
-	r.started, r.skew = now, time.Until(now)
-	if err := v.refreshTrust(ctx, nil); err != nil {
 		return err
 	}
-	if !v.trust.Allows(v.Device(), trust.Write) {
-		return ErrRevoked
+	v.dev.Store(dev)
+	if err := r.readClock(ctx); err != nil {
+		return err
 	}
-	if r.recipients, err = seal.ParseRecipients(v.trust.Recipients); err != nil {
-		return fmt.Errorf("trust %d: recipients: %w", v.trust.N, err)
+	if err := r.readTrust(ctx); err != nil {
+		return err
 	}
-	if r.own, err = v.adopt(ctx, r.warn); err != nil {
+	if err := v.putTrustBack(ctx, r.warn); err != nil {
+		return err
+	}
+	if r.recipients, err = seal.ParseRecipients(v.Trust().Recipients); err != nil {
+		return fmt.Errorf("trust %d: recipients: %w", v.Trust().N, err)
+	}
+	r.sealedTo = v.device().RecipientsHash
+	if _, err := state.ReadSmall[takingOver](v.dir, takeOverFile); err == nil {
+		r.warn(errors.New("taking over the place of another device was interrupted; lend the recovery kit once to finish it, or all is uploaded again"))
+	}
+	if r.own, err = v.adopt(ctx, r.now(), r.warn); err != nil {
 		return err
 	}
 	if err := r.openSeries(); err != nil {
 		return err
 	}
-	if r.index, err = v.dir.OpenIndex(state.DayOf(now)); err != nil {
+	if r.index, err = v.dir.OpenIndex(state.DayOf(r.now())); err != nil {
 		return err
 	}
-	if r.known, err = v.learn(ctx, r.own, now); err != nil {
+	if r.known, err = v.learn(ctx, r.own, r.now()); err != nil {
+		return err
+	}
+	if err := r.audit(ctx); err != nil {
 		return err
 	}
 	r.startWorkers(ctx)
@@ -141,9 +152,9 @@ func (r *Run) startWorkers(ctx context.Context) {
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	r.checker = pack.NewChecker(r.v.Hasher)
-	progress, end := context.WithCancel(r.ctx)
+	end := make(chan struct{})
 	r.endProgress = end
-	r.background.Go(func() { r.keepProgress(progress) })
+	r.background.Go(func() { r.keepProgress(end) })
 	r.buffers = make(chan *bytes.Buffer, r.o.Uploads)
 	for range r.o.Uploads {
 		r.buffers <- bytes.NewBuffer(make([]byte, 0, bufferSize))
@@ -164,8 +175,43 @@ func (r *Run) Context() context.Context { return r.ctx }
 // Known tells whether a pack can be relied on. It is safe for concurrent use.
 func (r *Run) Known(series chunk.Series, number uint32) bool { return r.known.has(series, number) }
 
-// now is the remote's clock, without asking it again.
-func (r *Run) now() time.Time { return time.Now().Add(r.skew) }
+// readTrust reads the newest trust, which must let this device write.
+func (r *Run) readTrust(ctx context.Context) error {
+	if err := r.v.refreshTrust(ctx, nil); err != nil {
+		return err
+	}
+	if !r.v.Trust().Allows(r.v.Device(), trust.Write) {
+		return ErrRevoked
+	}
+	if newer := r.v.belief.Load().unopened; len(newer) > 0 {
+		return fmt.Errorf("%w: %s is not sealed to it any more, so it was revoked; if it was not, someone who does not hold the kit put that there, and it may be removed", ErrRevoked, newer[0])
+	}
+	return nil
+}
+
+// A clock is what the remote's clock said at one moment.
+type clock struct {
+	at     time.Time // local, with its monotonic reading
+	remote time.Time
+}
+
+func (r *Run) readClock(ctx context.Context) error {
+	now, err := r.v.store.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("ask %s for its time: %w", r.v.store.Location(), err)
+	}
+	r.clock.Store(&clock{time.Now(), now})
+	return nil
+}
+
+// now is the remote's clock, without asking it again. It counts from the last
+// answer with a clock that nobody sets; where that one stands still, as in a
+// suspend, it falls behind and never runs ahead, so that nothing is taken for
+// fresher than it is.
+func (r *Run) now() time.Time {
+	c := r.clock.Load()
+	return c.remote.Add(time.Since(c.at))
+}
 
 func (r *Run) warn(err error) {
 	if r.o.OnWarning != nil {

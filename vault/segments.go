@@ -25,7 +25,7 @@ type packKey struct {
 
 // segmentCacheBytes bounds the cache. A segment pack holds about 4 MiB sealed,
 // some 30 MiB of segments.
-const segmentCacheBytes = 32 << 20
+const segmentCacheBytes = 16 << 20
 
 func (c *segmentCache) get(id chunk.ID) ([]byte, bool) {
 	c.mu.Lock()
@@ -122,7 +122,7 @@ func (s *Source) readAhead(ctx context.Context, ref chunk.Ref) ([]byte, error) {
 	if out != nil {
 		return out, nil
 	}
-	return nil, err
+	return nil, unreadable(p, err)
 }
 
 // following lists ref and the chunks after it, as the pack's directory says.

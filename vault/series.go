@@ -20,8 +20,8 @@ type numbers struct {
 func (r *Run) openSeries() error {
 	v := r.v
 	for _, kind := range []chunk.Kind{chunk.Data, chunk.Segment} {
-		s, ok := v.dev.OpenSeries(kind, v.dev.RecipientsHash)
-		if !ok || r.own.cloned {
+		s, ok := v.device().OpenSeries(kind, v.device().RecipientsHash)
+		if !ok || r.own.Cloned {
 			var err error
 			if s, err = v.newSeries(kind); err != nil {
 				return err
@@ -29,7 +29,11 @@ func (r *Run) openSeries() error {
 		}
 		r.series[kind] = &numbers{series: s.ID(), next: v.dir.Numbers(s.ID())}
 	}
-	return nil
+	if !r.own.Cloned {
+		return nil
+	}
+	r.own.Cloned = false
+	return v.saveOwn(r.own)
 }
 
 // newSeries opens a new series of a kind and closes the ones before it.
@@ -38,8 +42,8 @@ func (v *Vault) newSeries(kind chunk.Kind) (state.SeriesState, error) {
 	if _, err := rand.Read(id[:]); err != nil {
 		return state.SeriesState{}, err
 	}
-	s := state.SeriesState{Series: id.String(), Kind: string(kind), RecipientsHash: v.dev.RecipientsHash}
-	dev, err := v.dir.UpdateDevice(func(d *state.Device) error {
+	s := state.SeriesState{Series: id.String(), Kind: string(kind), RecipientsHash: v.device().RecipientsHash}
+	err := v.updateDevice(func(d *state.Device) error {
 		for i := range d.Series {
 			if d.Series[i].Kind == s.Kind {
 				d.Series[i].Closed = true
@@ -51,7 +55,6 @@ func (v *Vault) newSeries(kind chunk.Kind) (state.SeriesState, error) {
 	if err != nil {
 		return s, fmt.Errorf("begin a new series of packs: %w", err)
 	}
-	v.dev = dev
 	return s, nil
 }
 
@@ -74,7 +77,7 @@ func (r *Run) giveBack() error {
 	}
 	dev, err := r.v.dir.Device()
 	if err == nil {
-		r.v.dev = dev
+		r.v.dev.Store(dev)
 	}
 	return err
 }
@@ -82,7 +85,7 @@ func (r *Run) giveBack() error {
 // usedUp tells whether no pack of this folder will ever be written again. The
 // lanes must be flushed and unused numbers given back.
 func (r *Run) usedUp(series chunk.Series, folder uint32) bool {
-	for _, s := range r.v.dev.Series {
+	for _, s := range r.v.device().Series {
 		if s.ID() == series {
 			return s.Closed || s.Next >= (folder+1)*folderSize
 		}

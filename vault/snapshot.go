@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -53,13 +51,12 @@ func (r *Run) Commit(ctx context.Context, s NewSnapshot) (Committed, error) {
 	}
 	r.commitMu.Lock()
 	defer r.commitMu.Unlock()
-	d := draft{kind: commit.Snapshot, project: r.o.Project, used: s.Used, ends: r.own.openEnds(r.o.Project)}
-	stable := stableDigest(s.Body)
-	old, had := r.own.Projects[r.o.Project]
-	unchanged := had && old.Stable == stable && r.known.covers(s.Used)
-	if unchanged {
-		d.body, d.ledger = old.Body, old.Ledger
-	} else if err := r.writeLedgerAndBody(ctx, &d, s); err != nil {
+	d := draft{kind: commit.Snapshot, project: r.o.Project, used: s.Used, ends: r.own.openEnds(r.o.Project), stable: stableDigest(s.Body)}
+	unchanged, err := r.isUnchanged(ctx, &d)
+	if err == nil && !unchanged {
+		err = r.writeLedgerAndBody(ctx, &d, s)
+	}
+	if err != nil {
 		return Committed{}, err
 	}
 	d.objects = append(d.objects, d.body, d.ledger)
@@ -67,28 +64,66 @@ func (r *Run) Commit(ctx context.Context, s NewSnapshot) (Committed, error) {
 	if err != nil {
 		return Committed{}, err
 	}
-	kept := r.own.Projects[r.o.Project]
-	kept.Stable = stable
-	r.own.Projects[r.o.Project] = kept
-	return Committed{name, unchanged}, r.v.saveOwn(r.own)
+	r.v.dropStale(r.own)
+	return Committed{name, unchanged}, nil
 }
+
+// isUnchanged tells whether the snapshot equals the newest of its project, and
+// that one's body, ledger and rolls are there and will stay; then the draft
+// names them again.
+func (r *Run) isUnchanged(ctx context.Context, d *draft) (bool, error) {
+	old, had := r.own.Projects[d.project]
+	if !had || old.Stable != d.stable || !r.known.covers(d.used) {
+		return false, nil
+	}
+	l, err := r.v.cachedLedger(ctx, old.Ledger)
+	if isDamage(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	needed := append(l.Rolls(), old.Body, old.Ledger)
+	if slices.ContainsFunc(needed, r.known.condemned) {
+		return false, nil
+	}
+	there, err := r.v.allExist(ctx, needed...)
+	if err != nil {
+		return false, err
+	}
+	if !there {
+		err := damaged("its body, its ledger or a roll is missing")
+		r.v.notice(old.Commit, err, "that snapshot; this run stores them anew for its own")
+		r.warn(fmt.Errorf("snapshot %s: %w", path.Base(old.Commit), err))
+		return false, nil
+	}
+	d.body, d.ledger = old.Body, old.Ledger
+	d.objects = append(d.objects, l.Rolls()...)
+	return true, nil
+}
+
+// maxEnds is how many progress commits one commit can end.
+const maxEnds = 64
 
 // openEnds names the progress commits of a project that its next commit makes
 // needless: that commit's ledger holds what they kept and is still wanted.
 func (h *ownHistory) openEnds(project trust.ProjectID) []string {
 	var out []string
 	for _, p := range h.Progress {
-		if p.Project == project {
+		if p.Project == project && !p.Inherited {
 			out = append(out, p.Base)
 		}
 	}
-	return out
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), maxEnds)]
 }
 
 // covers tells whether all packs of used are named by live ledgers.
 func (k *known) covers(used *ledger.Set) bool {
+	live := k.live.Load()
 	for series, number := range used.All() {
-		if !k.live.Has(series, number) {
+		if !live.Has(series, number) {
 			return false
 		}
 	}
@@ -102,7 +137,7 @@ func (r *Run) writeLedgerAndBody(ctx context.Context, d *draft, s NewSnapshot) e
 	if d.ledger, err = r.writeLedger(ctx, d, s.Used); err != nil {
 		return err
 	}
-	s.Body.Vault, s.Body.Device = string(r.v.trust.Vault), string(r.v.Device())
+	s.Body.Vault, s.Body.Device = string(r.v.Trust().Vault), string(r.v.Device())
 	s.Body.Newest = r.own.newestOthers(r.o.Project)
 	plain, err := manifest.EncodeBody(s.Body)
 	if err != nil {
@@ -124,7 +159,7 @@ func (r *Run) writeLedger(ctx context.Context, d *draft, used *ledger.Set) (stri
 			return "", err
 		}
 	}
-	l, err := ledger.Build(r.v.trust.Vault, used, names)
+	l, err := ledger.Build(r.v.Trust().Vault, used, names)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrRestart, err)
 	}
@@ -187,7 +222,7 @@ func (r *Run) prepareRoll(ctx context.Context, d *draft, names *packNames, id le
 
 func (r *Run) rollFor(ctx context.Context, d *draft, names *packNames, id ledger.FolderID) (string, []ledger.Pack, error) {
 	key := fmt.Sprintf("%s/%010d", id.Series, id.Folder)
-	if w, ok := r.own.Rolls[key]; ok && (r.rollIsLive(w.Name) || w.Acked.After(r.now().Add(-r.v.safety.AckTrust))) {
+	if w, ok := r.own.Rolls[key]; ok && !r.known.condemned(w.Name) && (r.rollIsLive(w.Name) || w.Acked.After(r.now().Add(-r.v.safety.AckTrust))) {
 		packs, err := r.v.cachedRoll(ctx, w.Name)
 		if err == nil || !isDamage(err) {
 			return w.Name, packs, err
@@ -305,11 +340,10 @@ func (r *Run) acknowledgedSet(ctx context.Context) (*ledger.Set, error) {
 		if p.Project != r.o.Project {
 			continue
 		}
-		l, err := r.v.cachedLedger(ctx, p.Ledger)
-		if err != nil {
-			return nil, err
-		}
-		for p, err := range l.Packs(func(roll string) ([]byte, error) { return r.v.fetchCached(ctx, roll, ledger.MaxRoll) }) {
+		for p, err := range r.v.packsOf(ctx, p.Ledger) {
+			if isDamage(err) {
+				continue // its packs are unknown, and uploaded again
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -324,12 +358,4 @@ func (r *Run) acknowledgedSet(ctx context.Context) (*ledger.Set, error) {
 		used.Add(p.Series, p.Number)
 	}
 	return used, nil
-}
-
-// missingIsDamage marks absence of an object that should be there as damage.
-func missingIsDamage(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return damaged("missing: %w", err)
-	}
-	return err
 }

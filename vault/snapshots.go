@@ -65,7 +65,7 @@ func (v *Vault) Snapshots(ctx context.Context) iter.Seq2[*Snapshot, error] {
 func (v *Vault) list(ctx context.Context) ([]*Snapshot, error) {
 	var snaps []*Snapshot
 	forgotten := map[string]bool{}
-	for _, dev := range v.trust.Devices {
+	for _, dev := range v.Trust().Devices {
 		recs, err := v.history(ctx, &dev)
 		if err != nil {
 			return nil, err
@@ -242,7 +242,7 @@ func parseDate(spec string) (time.Time, bool) {
 // remote shows at least the state seen now. It is "" in a vault without commits.
 func (v *Vault) Witness(ctx context.Context) (string, commit.Name, error) {
 	var newest commit.Name
-	for _, dev := range v.trust.Devices {
+	for _, dev := range v.Trust().Devices {
 		recs, err := v.history(ctx, &dev)
 		if err != nil {
 			return "", newest, err
@@ -273,7 +273,7 @@ func (v *Vault) Expect(ctx context.Context, witness string) (commit.Name, int, e
 		return commit.Name{}, 0, fmt.Errorf("witness %q: want 16 hex digits", witness)
 	}
 	var all []commit.Name
-	for _, dev := range v.trust.Devices {
+	for _, dev := range v.Trust().Devices {
 		recs, err := v.history(ctx, &dev)
 		if err != nil {
 			return commit.Name{}, 0, err

@@ -16,6 +16,7 @@ import (
 	"coffer/remote"
 	"coffer/vault/ledger"
 	"coffer/vault/manifest"
+	"coffer/vault/trust"
 )
 
 // A Source reads the chunks of one snapshot. It knows the snapshot's packs by
@@ -28,7 +29,8 @@ type Source struct {
 	ledger *ledger.Ledger
 	body   *manifest.Body
 
-	packs    sync.Pool // of *packBuffer
+	packs    sync.Pool // of *packBuffer, for packs of file data
+	small    sync.Pool // likewise, for packs of segments: a buffer that once held a large one would stay large
 	segments segmentCache
 
 	mu    sync.Mutex
@@ -55,7 +57,7 @@ func (v *Vault) Source(ctx context.Context, s *Snapshot) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
 	}
-	body, err := v.body(ctx, s.Commit.Body)
+	body, err := v.body(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
 	}
@@ -67,6 +69,7 @@ func (v *Vault) Source(ctx context.Context, s *Snapshot) (*Source, error) {
 func (v *Vault) source(l *ledger.Ledger) *Source {
 	src := &Source{v: v, ledger: l, rolls: map[string][]ledger.Pack{}}
 	src.packs.New = func() any { return new(packBuffer) }
+	src.small.New = src.packs.New
 	return src
 }
 
@@ -84,14 +87,16 @@ func (v *Vault) parseLedger(name string, b []byte) (*ledger.Ledger, error) {
 	if err != nil {
 		return nil, damaged("%s: %w", name, err)
 	}
-	if l.Vault != v.trust.Vault {
+	if l.Vault != v.Trust().Vault {
 		return nil, damaged("%s: it is a ledger of another vault", name)
 	}
 	return l, nil
 }
 
-// body fetches and opens a snapshot's body.
-func (v *Vault) body(ctx context.Context, name string) (*manifest.Body, error) {
+// body fetches and opens a snapshot's body, which must say of itself what the
+// commit says.
+func (v *Vault) body(ctx context.Context, s *Snapshot) (*manifest.Body, error) {
+	name := s.Commit.Body
 	b, err := v.fetchNamed(ctx, name, MaxBody)
 	if err != nil {
 		return nil, err
@@ -104,8 +109,11 @@ func (v *Vault) body(ctx context.Context, name string) (*manifest.Body, error) {
 	if err != nil {
 		return nil, damaged("%s: %w", name, err)
 	}
-	if body.Vault != string(v.trust.Vault) {
+	if body.Vault != string(v.Trust().Vault) {
 		return nil, damaged("%s: it is a body of another vault", name)
+	}
+	if body.Project != string(s.Commit.Project) || !slices.Contains(v.Trust().Lineage(s.Name.Device), trust.DeviceID(body.Device)) {
+		return nil, damaged("%s: it is a body of another project or device than its commit", name)
 	}
 	return body, nil
 }
@@ -115,7 +123,10 @@ func (v *Vault) Body(ctx context.Context, s *Snapshot) (*manifest.Body, error) {
 	if !v.HasIdentity() {
 		return nil, ErrNoIdentity
 	}
-	return v.body(ctx, s.Commit.Body)
+	if err := v.loadSnapshot(ctx, s); err != nil {
+		return nil, err
+	}
+	return v.body(ctx, s)
 }
 
 // fetchNamed fetches an object whose name ends in the hash of its bytes.
@@ -206,8 +217,12 @@ func (s *Source) roll(ctx context.Context, name string) ([]ledger.Pack, error) {
 // Pack fetches a whole pack, compares its SHA-256 with its name, opens it and
 // calls use. The reader is valid during use only. The error is a *PackError.
 func (s *Source) Pack(ctx context.Context, p ledger.Pack, use func(*pack.Reader) error) error {
-	buf := s.packs.Get().(*packBuffer)
-	defer s.packs.Put(buf)
+	pool := &s.packs
+	if p.Size < 2*pack.TargetSegment {
+		pool = &s.small
+	}
+	buf := pool.Get().(*packBuffer)
+	defer pool.Put(buf)
 	if err := s.v.openPack(ctx, p, buf); err != nil {
 		return &PackError{p, err}
 	}
@@ -232,7 +247,7 @@ func (v *Vault) fetchPack(ctx context.Context, p ledger.Pack, buf *packBuffer) e
 	}
 	b, err := v.store.Get(ctx, buf.object[:0], p.Name(), 0, p.Size+1)
 	if err != nil {
-		return missingIsDamage(err)
+		return badIsDamage(err)
 	}
 	buf.object = b
 	if int64(len(b)) != p.Size {
@@ -302,19 +317,16 @@ func (s *Source) readFrom(ctx context.Context, p ledger.Pack, kind chunk.Kind, r
 	if own != nil {
 		return own
 	}
-	if err == nil || !isUnreadable(err) {
-		return err
-	}
-	if pe := (*PackError)(nil); errors.As(err, &pe) {
+	return unreadable(p, err)
+}
+
+// unreadable names the pack in an error of reading chunks from its bytes, which
+// were those of its name: that is damage.
+func unreadable(p ledger.Pack, err error) error {
+	if pe := (*PackError)(nil); err == nil || errors.As(err, &pe) {
 		return err
 	}
 	return &PackError{p, damaged("%w", err)}
-}
-
-// isUnreadable tells an error of the pack's bytes from one of the remote.
-func isUnreadable(err error) bool {
-	pe := (*PackError)(nil)
-	return !errors.As(err, &pe) || isDamage(err)
 }
 
 // FetchNamed fetches an object whose name ends in the hash of its bytes, and

@@ -32,12 +32,13 @@ func (r *Run) Tidy(ctx context.Context, days int) error {
 	if r.index.Stats().Passed == today {
 		return nil
 	}
-	var failed error
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	_, err := r.index.Compact(ctx, state.CompactOptions{
-		Today: today, Keep: days, Known: r.known.has, Named: r.v.namedIDs(&failed),
+		Today: today, Keep: days, Known: r.known.has, Named: r.v.namedIDs(cancel),
 	})
-	if err = errors.Join(err, failed); err != nil {
-		return fmt.Errorf("tidy the local index: %w", err)
+	if err != nil {
+		return fmt.Errorf("tidy the local index: %w", errors.Join(err, context.Cause(ctx)))
 	}
 	return nil
 }
@@ -64,9 +65,10 @@ func (r *Run) saveNamed() error {
 	return files.WriteAtomic(r.v.namedPath(string(r.o.Project)), b, 0o600)
 }
 
-// namedIDs yields the beginning of each ID that the present manifests name. An
-// error is left in failed, for then nothing may be forgotten.
-func (v *Vault) namedIDs(failed *error) iter.Seq[uint64] {
+// namedIDs yields the beginning of each ID that the present manifests name. On
+// an error it calls fail, which must end what it is for: a list that is not
+// whole must not decide what is forgotten.
+func (v *Vault) namedIDs(fail func(error)) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		projects, err := v.dir.Projects()
 		for _, p := range projects {
@@ -74,8 +76,8 @@ func (v *Vault) namedIDs(failed *error) iter.Seq[uint64] {
 				err = v.namedBy(p.ID, yield)
 			}
 		}
-		if !errors.Is(err, errStop) {
-			*failed = err
+		if err != nil && !errors.Is(err, errStop) {
+			fail(err)
 		}
 	}
 }

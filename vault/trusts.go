@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"coffer/chunk/seal"
 	"coffer/remote"
@@ -13,6 +14,16 @@ import (
 	"coffer/vault/trust"
 )
 
+// A belief is the trust in force.
+type belief struct {
+	trust *trust.Trust
+	name  string // of its object
+	// unopened are trusts with a higher number that are sealed to others.
+	unopened []string
+	// lost says that the remote does not show it any more.
+	lost bool
+}
+
 // pin is a trust that was seen and believed before.
 type pin struct {
 	n   uint64
@@ -20,8 +31,9 @@ type pin struct {
 }
 
 // refreshTrust finds the newest trust that the root key signed. It never goes
-// back: a remote that shows less than this device or the kit has seen is
-// refused with ErrRollback.
+// back: where a remote shows less than this device or the kit has seen, the
+// device's own copy stays in force and that is noticed; without a copy the
+// remote is refused with ErrRollback.
 func (v *Vault) refreshTrust(ctx context.Context, k *kit.Kit) error {
 	p := v.pinned(k)
 	found, err := v.listTrusts(ctx)
@@ -29,11 +41,11 @@ func (v *Vault) refreshTrust(ctx context.Context, k *kit.Kit) error {
 		return err
 	}
 	if len(found) == 0 {
-		return v.noTrust(ctx, p)
+		if err := v.noTrust(ctx, p); err != nil {
+			return err
+		}
 	}
-	var prev *trust.Trust
-	var prevSum string
-	opened := 0
+	c := &candidates{pin: p, dev: v.device()}
 	for _, f := range found {
 		if f.n < p.n {
 			continue
@@ -41,47 +53,92 @@ func (v *Vault) refreshTrust(ctx context.Context, k *kit.Kit) error {
 		t, err := v.openTrust(ctx, f)
 		if isDamage(err) || errors.Is(err, seal.ErrNoIdentity) {
 			v.notice(f.name, err, "nothing if another trust of this number is good")
+			c.missed(f, err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		opened++
-		if prev == nil && !p.admits(f) {
-			v.notice(f.name, errors.New("not the trust this device has seen under this number"), "nothing: it is left out")
-			continue
+		c.read = true
+		if err := c.take(t, f); err != nil {
+			v.notice(f.name, err, "the devices that only one of the trusts of this number names; enrol them again")
 		}
-		if prev != nil {
-			if err := trust.Follows(t, prev, prevSum); err != nil {
-				v.notice(f.name, err, "nothing: it is left out")
-				continue
-			}
-		}
-		prev, prevSum = t, f.sum
-		v.trustName = f.name
 	}
-	if prev == nil {
-		return v.noneBelieved(p, opened)
+	if c.last == nil && !v.recall(ctx, c) {
+		return v.noneBelieved(p, c.read)
 	}
-	return v.adoptTrust(prev, prevSum)
+	return v.adoptTrust(c, slices.Contains(found, c.at))
+}
+
+// candidates are the trusts listed, from the pinned one on. The highest that
+// bears the root's signature decides: only the holder of the kit can make one.
+// So one that is rotten or missing in between stops nothing.
+type candidates struct {
+	pin      pin
+	dev      *state.Device // nil when opened by the kit alone
+	last     *trust.Trust  // the highest so far, nil at first
+	at       foundTrust    // where last was found
+	read     bool          // one could be opened
+	unopened []foundTrust
+}
+
+// missed remembers a trust that is sealed to others.
+func (c *candidates) missed(f foundTrust, err error) {
+	if errors.Is(err, seal.ErrNoIdentity) {
+		c.unopened = append(c.unopened, f)
+	}
+}
+
+// take puts t in force. An error is what is wrong with the listing; of two
+// trusts with one number the one that was seen before stays, else the first.
+func (c *candidates) take(t *trust.Trust, f foundTrust) error {
+	if c.dev != nil && (string(t.Vault) != c.dev.Vault || t.DataKey != c.dev.DataKey || t.SegmentKey != c.dev.SegmentKey || t.Polynomial != c.dev.Polynomial) {
+		return errors.New("it is of another vault, or has other chunk keys")
+	}
+	var err error
+	last := c.last
+	switch {
+	case last == nil && f.n == c.pin.n && c.pin.sum != "" && f.sum != c.pin.sum:
+		return errors.New("it is not the trust that was seen under this number")
+	case last == nil && f.n == c.pin.n+1 && c.pin.sum != "" && t.Prev != c.pin.sum:
+		err = errors.New("it was not made from the trust that was seen before: two were made at once")
+	case last != nil && t.N == last.N:
+		return errors.New("two trusts have this number: two machines were enrolled at once")
+	case last != nil && t.N == last.N+1:
+		err = trust.Follows(t, last, c.at.sum)
+	}
+	c.last, c.at = t, f
+	return err
+}
+
+// recall takes the trust that was seen before from this device's own copy.
+func (v *Vault) recall(ctx context.Context, c *candidates) bool {
+	raw, err := hex.DecodeString(c.pin.sum)
+	if c.pin.n == 0 || err != nil || len(raw) != 32 {
+		return false
+	}
+	f := foundTrust{trust.Name(c.pin.n, [32]byte(raw)), c.pin.n, c.pin.sum}
+	if _, ok := v.cached(cacheName(f.name)); !ok {
+		return false
+	}
+	t, err := v.openTrust(ctx, f)
+	if err != nil {
+		return false
+	}
+	c.last, c.at = t, f
+	return true
 }
 
 // pinned returns the newest of what the state and the kit have seen.
 func (v *Vault) pinned(k *kit.Kit) pin {
 	var p pin
-	if v.dev != nil {
-		p = pin{v.dev.TrustN, v.dev.TrustSum}
+	if v.device() != nil {
+		p = pin{v.device().TrustN, v.device().TrustSum}
 	}
 	if k != nil && k.TrustN > p.n {
 		p = pin{k.TrustN, k.TrustSum}
 	}
 	return p
-}
-
-// admits tells whether f may be the first link: what was pinned, or anything
-// where nothing was.
-func (p pin) admits(f foundTrust) bool {
-	return p.n == 0 || p.sum == "" || f.n == p.n && f.sum == p.sum
 }
 
 type foundTrust struct {
@@ -109,12 +166,9 @@ func (v *Vault) listTrusts(ctx context.Context) ([]foundTrust, error) {
 
 // openTrust fetches and verifies one trust with the keys at hand.
 func (v *Vault) openTrust(ctx context.Context, f foundTrust) (*trust.Trust, error) {
-	b, err := v.fetch(ctx, f.name, maxTrust)
+	b, err := v.fetchCached(ctx, f.name, maxTrust)
 	if err != nil {
 		return nil, err
-	}
-	if sum := remote.NewObject(f.name, b).Sum; hex.EncodeToString(sum[:]) != f.sum {
-		return nil, damaged("%s: its bytes do not match its name", f.name)
 	}
 	ids, err := v.trustIdentities()
 	if err != nil {
@@ -135,17 +189,18 @@ func (v *Vault) openTrust(ctx context.Context, f foundTrust) (*trust.Trust, erro
 
 // trustIdentities are the vault's identity, if lent, and the device's own.
 func (v *Vault) trustIdentities() (seal.Identities, error) {
-	if v.dev == nil {
+	if v.device() == nil {
 		return v.ids, nil
 	}
-	own, err := seal.ParseIdentity(v.dev.AgeIdentity)
+	own, err := seal.ParseIdentity(v.device().AgeIdentity)
 	if err != nil {
 		return seal.Identities{}, fmt.Errorf("read device keys: %w", err)
 	}
 	return seal.NewIdentities(append(v.ids.Native(), own)...), nil
 }
 
-// noTrust tells an empty remote from one that lost its vault.
+// noTrust tells an empty remote, where nothing may be begun again by itself (a
+// disk that is not mounted looks like that), from one that lost its trusts.
 func (v *Vault) noTrust(ctx context.Context, p pin) error {
 	if p.n == 0 {
 		return fmt.Errorf("%w: %s", ErrNoVault, v.store.Location())
@@ -154,21 +209,21 @@ func (v *Vault) noTrust(ctx context.Context, p pin) error {
 		if err != nil {
 			return fmt.Errorf("find the vault: %w", err)
 		}
-		return fmt.Errorf("%w: trust %d was seen, and %s shows none", ErrRollback, p.n, v.store.Location())
+		return nil
 	}
 	return fmt.Errorf("%w: %s is empty, but this vault was there", ErrNoVault, v.store.Location())
 }
 
 // noneBelieved explains why not one of the listed trusts could be used.
-func (v *Vault) noneBelieved(p pin, opened int) error {
-	if opened == 0 && v.dev == nil {
+func (v *Vault) noneBelieved(p pin, opened bool) error {
+	if !opened && v.device() == nil {
 		for _, q := range v.Problems() {
 			if errors.Is(q.Err, seal.ErrNoIdentity) {
 				return fmt.Errorf("%w: the kit is of another vault than the one at %s", ErrNoIdentity, v.store.Location())
 			}
 		}
 	}
-	if opened == 0 && p.n == 0 {
+	if !opened && p.n == 0 {
 		for _, q := range v.Problems() {
 			if errors.Is(q.Err, trust.ErrSignature) {
 				return fmt.Errorf("%w: the identity given is one of a further recipient of the vault at %s, and not its kit; without the kit's root key nothing there can be believed", ErrNoIdentity, v.store.Location())
@@ -179,25 +234,67 @@ func (v *Vault) noneBelieved(p pin, opened int) error {
 	return fmt.Errorf("%w: trust %d was seen, and %s does not show it", ErrRollback, p.n, v.store.Location())
 }
 
-// adoptTrust makes t the trust in force and pins it.
-func (v *Vault) adoptTrust(t *trust.Trust, sum string) error {
-	var err error
-	if v.dataKey, v.segKey, v.poly, err = t.Keys(); err != nil {
-		return fmt.Errorf("trust %d: %w", t.N, err)
+// adoptTrust puts the last of the chain in force and pins it.
+func (v *Vault) adoptTrust(c *candidates, shown bool) error {
+	t := c.last
+	if v.belief.Load() == nil { // they never change
+		var err error
+		if v.dataKey, v.segKey, v.poly, err = t.Keys(); err != nil {
+			return fmt.Errorf("trust %d: %w", t.N, err)
+		}
 	}
-	v.trust = t
-	if v.dev == nil || v.dev.TrustN == t.N && v.dev.TrustSum == sum {
+	b := &belief{trust: t, name: c.at.name, lost: !shown}
+	for _, f := range c.unopened {
+		if f.n > t.N {
+			b.unopened = append(b.unopened, f.name)
+		}
+	}
+	if b.lost {
+		v.notice(b.name, fmt.Errorf("%w: this trust was seen, and %s does not show it", ErrRollback, v.store.Location()),
+			"nothing while this device has its own copy; its next run puts it back")
+	}
+	v.belief.Store(b)
+	dev := v.device()
+	if dev == nil || dev.TrustN == t.N && dev.TrustSum == c.at.sum {
 		return nil
 	}
 	hash, err := hashRecipients(t.Recipients)
 	if err != nil {
 		return fmt.Errorf("trust %d: %w", t.N, err)
 	}
-	v.dev, err = v.dir.UpdateDevice(func(d *state.Device) error {
-		d.TrustN, d.TrustSum, d.Recipients, d.RecipientsHash = t.N, sum, t.Recipients, hash
+	return v.updateDevice(func(d *state.Device) error {
+		d.TrustN, d.TrustSum, d.Recipients, d.RecipientsHash = t.N, c.at.sum, t.Recipients, hash
 		return nil
 	})
+}
+
+// updateDevice changes what is on the disk of this device's keys, and reads it
+// again.
+func (v *Vault) updateDevice(fn func(*state.Device) error) error {
+	dev, err := v.dir.UpdateDevice(fn)
+	if err == nil {
+		v.dev.Store(dev)
+	}
 	return err
+}
+
+// putTrustBack stores the trust in force again where the remote lost it: it
+// bears the root's signature, and without it no one can tell which devices are
+// the vault's.
+func (v *Vault) putTrustBack(ctx context.Context, warn func(error)) error {
+	b := v.belief.Load()
+	if !b.lost {
+		return nil
+	}
+	obj, err := v.fetchCached(ctx, b.name, maxTrust)
+	if err != nil {
+		return err
+	}
+	warn(fmt.Errorf("%w: %s is gone from %s; it is stored again", ErrRollback, b.name, v.store.Location()))
+	if err := v.store.Put(ctx, remote.NewObject(b.name, obj)); err != nil {
+		return fmt.Errorf("store %s again: %w", b.name, err)
+	}
+	return nil
 }
 
 // hashRecipients is the hash by which series are told apart.

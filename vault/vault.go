@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"coffer/chunk"
 	"coffer/chunk/seal"
@@ -21,21 +22,23 @@ import (
 // time may write.
 type Vault struct {
 	store  remote.Store
-	dir    *state.Dir    // nil when opened by the kit alone
-	dev    *state.Device // nil likewise
+	dir    *state.Dir // nil when opened by the kit alone
 	safety Safety
 
-	root      ed25519.PublicKey
-	ids       seal.Identities // the vault's identity, if it was lent; else none
-	trust     *trust.Trust
-	trustName string
-	dataKey   chunk.Key
-	segKey    chunk.Key
-	poly      chunk.Polynomial
+	root    ed25519.PublicKey
+	ids     seal.Identities // the vault's identity, if it was lent; else none
+	dataKey chunk.Key
+	segKey  chunk.Key
+	poly    chunk.Polynomial
+
+	// Replaced as a whole, also while lanes are at work: a run reads the trust
+	// again before each commit.
+	dev    atomic.Pointer[state.Device] // nil when opened by the kit alone
+	belief atomic.Pointer[belief]
 
 	mu       sync.Mutex
-	problems []Problem // guarded by mu
-	seen     map[string]bool
+	problems []Problem       // guarded by mu
+	seen     map[string]bool // guarded by mu
 }
 
 // OpenOptions say with which keys a vault is opened.
@@ -52,8 +55,17 @@ type OpenOptions struct {
 // Open opens the vault on store: it finds the newest trust that the root key
 // signed and that follows what was seen before. It reads a listing and one or
 // two small objects, however large the vault. It fails with ErrNoVault,
-// ErrRollback, ErrNoIdentity, or what the store says.
+// ErrRollback, ErrNoIdentity, or what the store says. With both state and kit it
+// first finishes an enrolment that was interrupted.
 func Open(ctx context.Context, store remote.Store, o OpenOptions) (*Vault, error) {
+	v, err := open(ctx, store, o)
+	if err != nil {
+		return nil, err
+	}
+	return v, v.finishEnrol(ctx)
+}
+
+func open(ctx context.Context, store remote.Store, o OpenOptions) (*Vault, error) {
 	v := &Vault{store: store, dir: o.State, safety: DefaultSafety, seen: map[string]bool{}}
 	if o.Safety != nil {
 		v.safety = *o.Safety
@@ -74,7 +86,10 @@ func Open(ctx context.Context, store remote.Store, o OpenOptions) (*Vault, error
 	if err := v.resumeInit(ctx); err != nil {
 		return nil, err
 	}
-	return v, v.refreshTrust(ctx, o.Kit)
+	if err := v.refreshTrust(ctx, o.Kit); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // useState takes the keys of this device.
@@ -86,7 +101,7 @@ func (v *Vault) useState() error {
 	if v.root, err = trust.ParsePublic(dev.Root); err != nil {
 		return fmt.Errorf("read device keys: %w", err)
 	}
-	v.dev = dev
+	v.dev.Store(dev)
 	return nil
 }
 
@@ -97,7 +112,7 @@ func (v *Vault) lend(k *kit.Kit) error {
 	switch {
 	case v.root == nil:
 		v.root = root
-	case !v.root.Equal(root) && !slices.Contains(v.dev.Recipients, k.Identity.Recipient()):
+	case !v.root.Equal(root) && !slices.Contains(v.device().Recipients, k.Identity.Recipient()):
 		return fmt.Errorf("%w: the kit given is of another vault", ErrNoIdentity)
 	}
 	v.ids = seal.NewIdentities(k.Identity)
@@ -105,21 +120,24 @@ func (v *Vault) lend(k *kit.Kit) error {
 }
 
 // ID returns the vault's ID.
-func (v *Vault) ID() trust.VaultID { return v.trust.Vault }
+func (v *Vault) ID() trust.VaultID { return v.Trust().Vault }
+
+// device returns this device's keys as they were read last, or nil.
+func (v *Vault) device() *state.Device { return v.dev.Load() }
 
 // Device returns this device's ID, or "" when opened by the kit alone.
 func (v *Vault) Device() trust.DeviceID {
-	if v.dev == nil {
+	if v.device() == nil {
 		return ""
 	}
-	return trust.DeviceID(v.dev.Device)
+	return trust.DeviceID(v.device().Device)
 }
 
 // Trust returns the newest trust found. It must not be changed.
-func (v *Vault) Trust() *trust.Trust { return v.trust }
+func (v *Vault) Trust() *trust.Trust { return v.belief.Load().trust }
 
 // TrustName returns the object name of Trust.
-func (v *Vault) TrustName() string { return v.trustName }
+func (v *Vault) TrustName() string { return v.belief.Load().name }
 
 // Store returns the remote the vault rests on.
 func (v *Vault) Store() remote.Store { return v.store }
@@ -175,7 +193,7 @@ func (v *Vault) fetch(ctx context.Context, name string, max int64) ([]byte, erro
 		return nil, fmt.Errorf("%w: %s is missing: %w", ErrDamaged, name, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, badIsDamage(fmt.Errorf("read %s: %w", name, err))
 	}
 	if int64(len(b)) > max {
 		return nil, damaged("%s: larger than any object of its kind", name)

@@ -35,7 +35,7 @@ func (d *door) tellBackup(v *vault.Vault, o backup.Options, res backup.Result, b
 	}
 	if b != nil {
 		d.tellBirth(b)
-	} else {
+	} else if isTerminal(d.err) { // a run by a timer has nobody to remind
 		d.remindKit(v)
 	}
 	for _, w := range res.Warnings {
@@ -100,7 +100,7 @@ func projectText(label string, roots []string) string {
 	if !filepath.IsAbs(label) || len(roots) == 0 {
 		return label
 	}
-	if all := strings.Join(roots, ", "); len(all) <= 60 {
+	if all := strings.Join(roots, ", "); len(roots) == 1 || len(all) <= 60 {
 		return all
 	}
 	return fmt.Sprintf("%s and %d more", roots[0], len(roots)-1)
@@ -116,6 +116,6 @@ func (d *door) remindKit(v *vault.Vault) {
 		return
 	}
 	if _, err := os.Lstat(string(dev.KitPath)); err == nil {
-		d.note("reminder: the recovery kit is still on this machine. Put a copy elsewhere, then:  coffer kit confirm COPY\n  %s", safeName(string(dev.KitPath)))
+		d.note("reminder: the recovery kit is still on this machine: %s\n  put a copy elsewhere, then:  coffer kit confirm COPY", safeName(string(dev.KitPath)))
 	}
 }

@@ -42,11 +42,7 @@ func (d *door) choose(c *config.Config, named string, k *kit.Kit) (chosen, error
 	}
 	switch {
 	case d.remote != "":
-		r, err := parseRemote(d.remote)
-		if err != nil {
-			return chosen{}, err
-		}
-		return match(known, vaultAt(c, r), k), nil
+		return d.chooseAt(c, known, k)
 	case d.vault != "":
 		return chooseNamed(c, known, d.vault, k)
 	case k != nil && k.Vault != "":
@@ -59,6 +55,24 @@ func (d *door) choose(c *config.Config, named string, k *kit.Kit) (chosen, error
 		return chosen{}, usagef("name one with --vault or --remote:\n"+list(known), "this machine knows several vaults")
 	}
 	return chosen{}, nil
+}
+
+// chooseAt finds the vault at --remote, and refuses a --vault that is elsewhere.
+func (d *door) chooseAt(c *config.Config, known []chosen, k *kit.Kit) (chosen, error) {
+	r, err := parseRemote(d.remote)
+	if err != nil {
+		return chosen{}, err
+	}
+	if d.vault != "" {
+		named, err := chooseNamed(c, known, d.vault, k)
+		if err != nil {
+			return chosen{}, err
+		}
+		if r != named.vault.Remote {
+			return chosen{}, usagef("leave one of them out", "vault %q is at %s, not at %s", d.vault, named.vault.Remote, r)
+		}
+	}
+	return match(known, vaultAt(c, r), k), nil
 }
 
 // chooseNamed finds a vault by its name in the config or by its ID.

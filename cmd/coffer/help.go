@@ -33,6 +33,17 @@ const exitCodes = `Exit codes:
   130  interrupted; the next run goes on from there
 `
 
+const environment = `Environment:
+  COFFER_CONFIG            the config file, where --config is not given
+  COFFER_REMOTE            the remote, where neither --remote nor --vault is given
+  COFFER_IDENTITY_FILE     the recovery kit, where --kit is not given
+  COFFER_IDENTITY_COMMAND  a command that prints the kit, such as a password manager's
+  COFFER_RETRY_FOR         how long to wait for a remote that does not answer: 30s, 5m;
+                           0 is a single try
+  COFFER_CA_FILE           certificates to trust besides those of the system
+  AWS_ACCESS_KEY_ID ...    S3 credentials, wherever AWS tools take them from
+`
+
 // usageTemplate is that of all commands. The exit codes stand at the end of
 // the first help that people see.
 const usageTemplate = `Usage:
@@ -58,6 +69,7 @@ Flags of every command:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
 {{- if not .HasParent}}
 
+` + environment + `
 ` + exitCodes + `
 "coffer help COMMAND" tells more about a command.
 {{- end}}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coffer/config"
 	"coffer/vault"
 )
 
@@ -44,9 +43,6 @@ func (d *door) initVault(ctx context.Context, classic bool, recipients []string)
 	if err != nil {
 		return err
 	}
-	if err := d.agree(c); err != nil {
-		return err
-	}
 	ch, err := d.choose(c, "", nil)
 	if err != nil {
 		return err
@@ -67,24 +63,5 @@ func (d *door) initVault(ctx context.Context, classic bool, recipients []string)
 		fmt.Fprintf(d.out, "made vault %s at %s\n", v.ID()[:8], safeName(v.Location()))
 	}
 	d.tellBirth(b)
-	return nil
-}
-
-// agree refuses a remote that is not that of the vault named beside it.
-func (d *door) agree(c *config.Config) error {
-	if d.remote == "" || d.vault == "" {
-		return nil
-	}
-	v, err := c.Vault(d.vault)
-	if err != nil {
-		return usagef("coffer config show  lists the vaults of the config", "%w", err)
-	}
-	r, err := parseRemote(d.remote)
-	if err != nil {
-		return err
-	}
-	if r != v.Remote {
-		return usagef("leave one of them out", "the config's vault %q is at %s, not at %s", d.vault, v.Remote, r)
-	}
 	return nil
 }

@@ -24,6 +24,7 @@ func realMain() int {
 	// no pointers and live for the whole run: to collect often costs little and
 	// keeps the peak near what is in use.
 	debug.SetGCPercent(10)
+	debug.SetMemoryLimit(200 << 20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first Ctrl-C ends the work in order. A second one is not caught any

@@ -49,10 +49,14 @@ func (d *door) showProgress(look func() sample) *meter {
 	return m
 }
 
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // drawsOn tells whether w is a terminal on which a line can be redrawn.
 func drawsOn(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
+	return isTerminal(w) && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
 }
 
 func (m *meter) everySecond(d *door, look func() sample) {

@@ -34,7 +34,10 @@ func (d *door) openChosen(ctx context.Context, ch chosen, k *kit.Kit, usual time
 		return nil, err
 	}
 	v, err := vault.Open(ctx, store, vault.OpenOptions{State: ch.dir, Kit: k})
-	if err != nil {
+	switch {
+	case k != nil && errors.Is(err, vault.ErrNoIdentity):
+		return nil, hinted(err, "lend the kit of that vault:  --kit FILE")
+	case err != nil:
 		return nil, ch.explain(err)
 	}
 	return v, nil

@@ -17,19 +17,20 @@ func (d *door) tellRestore(r restore.Result, o restore.Options, whole bool) {
 		d.emit("summary", restoreSummary(r, o))
 		return
 	}
+	w := d.out
 	did := counted(count{r.Files, "file"}, count{r.Folders, "folder"}, count{r.Symlinks, "symlink"}, count{r.Links, "hard link"}, count{r.Specials, "special file"})
 	if did == "" && !whole {
 		return
 	}
-	w := d.out
 	where := "to " + safeName(o.Target)
 	if o.InPlace {
 		where = "where they were"
 	}
-	if did == "" {
-		did = "nothing"
-	}
 	switch {
+	case did == "" && r.DryRun:
+		fmt.Fprintf(w, "would restore nothing %s\n", where)
+	case did == "":
+		fmt.Fprintf(w, "restored nothing %s\n", where)
 	case r.DryRun:
 		fmt.Fprintf(w, "would restore %s, %s, %s\n", did, bytesText(r.Bytes), where)
 	case !whole:

@@ -16,7 +16,7 @@ func (d *door) tellFound(ctx context.Context, v *vault.Vault, snap *vault.Snapsh
 		return err
 	}
 	m := map[string]any{"snapshot": snap.ID(), "time": snap.Time().UTC(), "trust": v.Trust().N, "witness": witness, "newest": newest.Time.UTC()}
-	d.note("vault %s, trust %d; newest commit %s (%s), witness %s", v.ID()[:8], v.Trust().N, timeText(newest.Time), ageText(newest.Time), witness)
+	d.note("vault %s, trust %d; newest commit %s (%s)\n  witness %s", v.ID()[:8], v.Trust().N, timeText(newest.Time), ageText(newest.Time), witness)
 	if expect != "" {
 		_, follow, err := v.Expect(ctx, expect)
 		if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,13 +9,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"coffer/chunk/seal"
+	"coffer/chunk/seal/sealtest"
 	"coffer/files/treecmp"
-	"coffer/remote/s3"
 	"coffer/remote/storetest/servers"
 )
 
@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(root), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := &stores{t: t}
+	s := &stores{t: t, running: map[servers.Scheme]*servers.Server{}}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", WorkdirRoot: root, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
@@ -49,9 +49,16 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TERM", "xterm")
 			return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o755)
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "same": same, "ndjson": ndjson, "pick": pick, "flip": flip,
-			"notemp": notemp, "size": size, "until": until, "twins": twins, "forge": forge, "s3": s.use,
+			"notemp": notemp, "settle": settle, "size": size, "until": until, "twins": twins, "forge": forge, "s3": s.use,
+			"agekey": agekey, "age": func(ts *testscript.TestScript, neg bool, args []string) { ts.Setenv("AGE", sealtest.Age(t)) },
 		},
 	})
 }
@@ -128,6 +135,23 @@ func notemp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// settle FOLDER waits until nothing in a folder has changed for a moment: what
+// changed as it was read is read again by the next run.
+func settle(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(patiently(func() error {
+		return filepath.WalkDir(ts.MkAbs(args[0]), func(path string, e os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := e.Info()
+			if err == nil && time.Since(changeTime(info)) < 100*time.Millisecond {
+				err = fmt.Errorf("%s goes on changing", path)
+			}
+			return err
+		})
+	}))
+}
+
 // size FOLDER NAME sets a variable to the number of bytes of all files in a
 // folder; size FOLDER -lt N wants fewer than N.
 func size(ts *testscript.TestScript, neg bool, args []string) {
@@ -149,47 +173,11 @@ func size(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// stores starts a real S3 server for the scripts that ask for one.
-type stores struct {
-	t      *testing.T
-	mu     sync.Mutex
-	server *servers.Server // guarded by mu
-	made   int             // guarded by mu: buckets
-}
-
-// use makes a bucket on the server and sets REMOTE to a prefix of it, ENDPOINT
-// to the server, and the credentials.
-func (s *stores) use(ts *testscript.TestScript, neg bool, args []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server == nil {
-		srv, err := servers.New(s.t.TempDir(), servers.MinIO, servers.HTTP)
-		ts.Check(err)
-		s.t.Cleanup(srv.Stop)
-		s.server = srv
-	}
-	for _, pair := range s.server.Env() {
-		name, value, _ := strings.Cut(pair, "=")
-		ts.Setenv(name, value)
-	}
-	s.made++
-	bucket := fmt.Sprintf("bucket-%d", s.made)
-	ts.Check(s.makeBucket(ts, bucket))
-	ts.Setenv("ENDPOINT", s.server.Endpoint)
-	ts.Setenv("BUCKET", bucket)
-	ts.Setenv("REMOTE", "s3:"+s.server.Endpoint+"/"+bucket+"/prefix")
-	ts.Setenv("DATA", filepath.Join(s.server.Data, bucket))
-}
-
-func (s *stores) makeBucket(ts *testscript.TestScript, bucket string) error {
-	keys := filepath.Join(s.t.TempDir(), "credentials")
-	if err := os.WriteFile(keys, []byte(s.server.AccessKey+"\n"+s.server.SecretKey+"\n"), 0o600); err != nil {
-		return err
-	}
-	ctx := context.Background()
-	store, err := s3.Open(ctx, s3.Options{Location: s3.Location{Endpoint: s.server.Endpoint, Bucket: bucket}, CredentialsFile: keys})
-	if err != nil {
-		return err
-	}
-	return patiently(func() error { return store.MakeBucket(ctx) })
+// agekey FILE [classic] makes an age identity file, and FILE.pub beside it.
+func agekey(ts *testscript.TestScript, neg bool, args []string) {
+	id, err := seal.Generate(len(args) == 2)
+	ts.Check(err)
+	path := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(path, []byte(id.String()+"\n"), 0o600))
+	ts.Check(os.WriteFile(path+".pub", []byte(id.Recipient()), 0o600))
 }

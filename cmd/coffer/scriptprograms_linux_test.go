@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,10 @@ func terminal() {
 	tty.Close()
 	_, _ = io.Copy(os.Stdout, ctrl) // ends with EIO when the program has ended
 	os.Exit(codeOf(cmd.Wait()))
+}
+
+func changeTime(info os.FileInfo) time.Time {
+	return time.Unix(info.Sys().(*syscall.Stat_t).Ctim.Unix())
 }
 
 func openTerminal() (ctrl, tty *os.File, err error) {

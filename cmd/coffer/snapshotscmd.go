@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -67,7 +69,8 @@ func (d *door) printRows(v *vault.Vault, rows []row) error {
 		fmt.Fprintln(d.out, "no snapshot yet")
 		return nil
 	}
-	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tTIME\tFILES\tSIZE\tSTORED\tPROJECT\tNOTES")
 	for _, r := range rows {
 		label, files, size, stored := "("+string(r.snap.Commit.Project)+")", "", "", ""
@@ -81,6 +84,9 @@ func (d *door) printRows(v *vault.Vault, rows []row) error {
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		fmt.Fprintln(d.out, strings.TrimRight(line, " \n"))
 	}
 	fmt.Fprintf(d.out, "%s in %s\n", plural(len(rows), "snapshot"), safeName(v.Location()))
 	return nil

@@ -49,7 +49,7 @@ func (d *door) status(ctx context.Context) error {
 		if witness != "" {
 			m["newest"] = last.Time.UTC()
 		}
-		d.emit("status", m)
+		d.emit("vault", m)
 		return damageFound(v)
 	}
 	fmt.Fprintf(d.out, "vault %s at %s, trust %d\n", v.ID()[:8], safeName(v.Location()), v.Trust().N)

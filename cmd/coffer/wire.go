@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -100,7 +99,7 @@ func (d *door) connect(ctx context.Context, ch chosen, usual time.Duration) (rem
 	}
 	store, err := d.openStore(ctx, ch.vault, wait)
 	if err != nil {
-		return nil, ch.explain(fmt.Errorf("open %s: %w", ch.vault.Remote, err))
+		return nil, ch.explain(err)
 	}
 	return store, nil
 }

@@ -117,7 +117,7 @@ func (p *pass) do(ctx context.Context) (root manifest.Root, err error) {
 
 // cause prefers why a context ended to the bare fact that it did.
 func cause(ctx context.Context, err error) error {
-	if c := context.Cause(ctx); c != nil && err == ctx.Err() {
+	if c := context.Cause(ctx); c != nil && errors.Is(err, ctx.Err()) {
 		return c
 	}
 	return err

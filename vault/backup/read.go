@@ -57,28 +57,40 @@ func (w *worker) entry(ctx context.Context, b *batch, it *item) error {
 		w.miss(e, it.err)
 		return nil
 	}
-	detail, errs := w.p.tree.Detail(path, it.stat)
-	e.Detail = detail
-	for _, err := range errs {
-		w.miss(e, err)
-	}
-	if err := manifest.StoreXattrs(e, w.p.putUse(it)); err != nil {
-		if !errors.Is(err, manifest.ErrTooLarge) {
-			return err
-		}
-		w.miss(e, fmt.Errorf("extended attributes: %w", err))
-		e.Xattrs = nil
-	}
 	if e.Type == files.Regular {
 		w.p.showCurrent(path)
 		if err := w.contents(ctx, it, e); err != nil {
 			return err
 		}
+	} else {
+		errs, err := w.detail(it, e, func() (files.Detail, []error) { return w.p.tree.Detail(path, it.stat) })
+		if err != nil {
+			return err
+		}
+		w.missAll(e, errs)
 	}
 	if it.stat.Nlink > 1 && e.Type != files.Dir {
 		e.Link = manifest.LinkGroup(w.links, b.bytes(it.mount), it.stat.Ino)
 	}
 	return nil
+}
+
+// detail fills in names, attributes, link target and holes. What could not be
+// read of them is returned to be noted; err is the run's.
+func (w *worker) detail(it *item, e *manifest.Entry, look func() (files.Detail, []error)) (misses []error, err error) {
+	e.Detail, misses = look()
+	err = manifest.StoreXattrs(e, w.p.putUse(it))
+	if errors.Is(err, manifest.ErrTooLarge) {
+		e.Xattrs, e.BigXattrs = nil, nil
+		return append(misses, fmt.Errorf("extended attributes: %w", err)), nil
+	}
+	return misses, err
+}
+
+func (w *worker) missAll(e *manifest.Entry, errs []error) {
+	for _, err := range errs {
+		w.miss(e, err)
+	}
 }
 
 // miss notes on an entry what could not be read of it.
@@ -104,28 +116,33 @@ func errorText(err error) string {
 func (w *worker) contents(ctx context.Context, it *item, e *manifest.Entry) error {
 	for try := 1; ; try++ {
 		began := time.Now()
-		still, err := w.once(ctx, it, e)
-		if err == nil && (still || try == maxReads) {
-			e.Changed = !still
-			it.racy = !still || racy(e.Stat, began)
-			if !still {
-				w.p.changed(e.Path)
-			}
-			return nil
+		still, misses, err := w.once(ctx, it, e)
+		if err == nil && !still && try < maxReads {
+			continue
 		}
 		if ce := (*contentError)(nil); errors.As(err, &ce) {
-			e.Refs, e.ListDepth, e.ContentHash, e.Holes, e.Size = nil, 0, chunk.ID{}, nil, 0
-			it.racy = true
-			w.miss(e, ce.err)
-			return nil
+			return w.unreadable(it, e, append(misses, ce.err))
 		}
 		if err != nil {
 			return err
 		}
-		if d, errs := w.p.tree.Detail(e.Path, e.Stat); len(errs) == 0 {
-			e.Holes = d.Holes
+		w.missAll(e, misses)
+		e.Changed = !still
+		it.racy = !still || racy(e.Stat, began)
+		if !still {
+			w.p.changed(e.Path)
 		}
+		return nil
 	}
+}
+
+// unreadable keeps of a file what can be known without its content.
+func (w *worker) unreadable(it *item, e *manifest.Entry, misses []error) error {
+	*e = manifest.Entry{Path: e.Path, Stat: it.stat, Detail: e.Detail, BigXattrs: e.BigXattrs}
+	e.Holes, e.Size = nil, 0
+	it.racy = true
+	w.missAll(e, misses)
+	return nil
 }
 
 // contentError is an error of the file, not of the run.
@@ -143,30 +160,35 @@ func racy(st files.Stat, began time.Time) bool {
 	return st.Ctime.Time().After(began.Add(-window))
 }
 
-// once reads the file from start to end and reports whether it held still.
-func (w *worker) once(ctx context.Context, it *item, e *manifest.Entry) (still bool, err error) {
+// once reads the file from start to end and reports whether it held still. All
+// it fills in, attributes and holes too, comes from the one open file.
+func (w *worker) once(ctx context.Context, it *item, e *manifest.Entry) (still bool, misses []error, err error) {
 	f, err := w.p.tree.Open(e.Path, it.stat)
 	if err != nil {
-		return false, &contentError{err}
+		return false, nil, &contentError{err}
 	}
 	defer f.Close()
 	before, err := files.FStat(f)
 	if err != nil {
-		return false, &contentError{err}
+		return false, nil, &contentError{err}
 	}
-	e.Stat, it.stat = before, before
+	*e = manifest.Entry{Path: e.Path, Stat: before}
+	it.stat, it.uses, it.ids = before, it.uses[:0], it.ids[:0]
+	misses, err = w.detail(it, e, func() (files.Detail, []error) { return w.p.tree.FDetail(f, before) })
+	if err != nil {
+		return false, misses, err
+	}
 	e.Holes = within(e.Holes, before.Size)
-	it.uses, it.ids = it.uses[:0], it.ids[:0]
 	size, err := w.store(ctx, it, e, f, before.Size)
 	if err != nil {
-		return false, err
+		return false, misses, err
 	}
 	e.Size = size
 	after, err := files.FStat(f)
 	if err != nil {
-		return false, &contentError{err}
+		return false, misses, &contentError{err}
 	}
-	return size == before.Size && after.Size == before.Size && after.Mtime == before.Mtime && after.Ctime == before.Ctime, nil
+	return size == before.Size && after.Size == before.Size && after.Mtime == before.Mtime && after.Ctime == before.Ctime, misses, nil
 }
 
 // within leaves out holes that a file which shrank no longer has.

@@ -54,6 +54,7 @@ func attempt(ctx context.Context, v *vault.Vault, o *Options, t *tally) error {
 		return err
 	}
 	keepNotes(run, o, t, notes)
+	t.warnOf(v.Problems())
 	days := o.DedupMemory
 	if days == 0 {
 		days = vault.DedupMemory

@@ -3,9 +3,11 @@ package backup
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"coffer/files"
+	"coffer/vault"
 	"coffer/vault/commit"
 	"coffer/vault/manifest"
 )
@@ -86,6 +88,16 @@ func (t *tally) warn(err error) {
 	defer t.mu.Unlock()
 	t.res.Warnings = append(t.res.Warnings, err)
 	t.tell(Event{Kind: Warning, Err: err})
+}
+
+// warnOf warns of what the vault noticed on the way and has not told yet.
+func (t *tally) warnOf(problems []vault.Problem) {
+	for _, p := range problems {
+		told := slices.ContainsFunc(t.res.Warnings, func(w error) bool { return errors.Is(w, p.Err) })
+		if !told {
+			t.warn(fmt.Errorf("%w (%s; harms: %s)", p.Err, p.Object, p.Harms))
+		}
+	}
 }
 
 func (t *tally) removed(n int64) {

@@ -135,7 +135,10 @@ func (p *pass) encode(b *manifest.Builder, from *batch, it *item) error {
 
 // position returns the place of a series in the table of this run's record.
 func (p *pass) position(s chunk.Series) int {
-	i := max(0, p.out.SeriesPos(s))
+	i := p.out.SeriesPos(s)
+	if i < 0 {
+		panic("backup: more series than a device can have")
+	}
 	for len(p.table) <= i {
 		p.table = append(p.table, chunk.Series{})
 	}

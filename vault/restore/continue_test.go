@@ -21,10 +21,10 @@ func TestInterruptedAndContinued(t *testing.T) {
 	src := newFake()
 	src.backup(t, dir)
 	b := bounds{entries: 25, refs: 60, open: 6, bytes: 1 << 20}
-	whole := run(t, src, Options{Target: filepath.Join(t.TempDir(), "whole"), bounds: b})
+	whole := run(t, src, Options{Target: filepath.Join(temp(t), "whole"), bounds: b})
 	reads := len(src.reads)
 	for range 12 {
-		to := filepath.Join(t.TempDir(), "out")
+		to := filepath.Join(temp(t), "out")
 		ctx, cancel := context.WithCancel(t.Context())
 		at := 1 + rand.IntN(reads)
 		src.reads = nil
@@ -54,7 +54,7 @@ func TestCancelledAtOnce(t *testing.T) {
 	src.save(t, "/r", dirEntry(""), src.file(t, "f", "x"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	to := t.TempDir()
+	to := temp(t)
 	if _, err := Run(ctx, src, Options{Target: to}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
@@ -66,7 +66,7 @@ func TestCancelledAtOnce(t *testing.T) {
 // In place, each root goes back to where it was, and a part of a root to its
 // place in it, with the folders that lead there if they are gone.
 func TestInPlace(t *testing.T) {
-	base := t.TempDir()
+	base := temp(t)
 	one, two := base+"/one", base+"/sub/two"
 	must(t, os.Rename(zoo(t), one))
 	writeFile(t, two+"/a/b/c/f", "f")
@@ -76,13 +76,13 @@ func TestInPlace(t *testing.T) {
 	src := newFake()
 	src.backup(t, one)
 	src.backup(t, two)
-	saved := filepath.Join(t.TempDir(), "saved")
+	saved := filepath.Join(temp(t), "saved")
 	run(t, src, Options{Target: saved})
 	same(t, one, saved+"/one")
 	same(t, two, saved+"/two")
 
-	must(t, os.RemoveAll(one))
-	must(t, os.RemoveAll(base+"/sub"))
+	removeAll(t, one)
+	removeAll(t, base+"/sub")
 	var seen events
 	run(t, src, Options{InPlace: true, OnEvent: seen.add})
 	same(t, saved+"/one", one)
@@ -91,7 +91,7 @@ func TestInPlace(t *testing.T) {
 		t.Errorf("events: %q", seen)
 	}
 
-	must(t, os.RemoveAll(two+"/a"))
+	removeAll(t, two+"/a")
 	run(t, src, Options{InPlace: true, Paths: []string{"two/a/b/c"}})
 	if got := tree(t, two); !slices.Equal(got, []string{"a", "a/b", "a/b/c", "a/b/c/f", "g"}) {
 		t.Errorf("%q", got)
@@ -110,11 +110,11 @@ func TestInPlace(t *testing.T) {
 
 // A root may be a single file.
 func TestFileRoot(t *testing.T) {
-	base := t.TempDir()
+	base := temp(t)
 	writeFile(t, base+"/one.txt", "1")
 	src := newFake()
 	src.backup(t, base+"/one.txt")
-	to := t.TempDir()
+	to := temp(t)
 	run(t, src, Options{Target: to})
 	if got := tree(t, to); !slices.Equal(got, []string{"one.txt"}) {
 		t.Errorf("%q", got)
@@ -127,7 +127,7 @@ func TestFileRoot(t *testing.T) {
 	}
 	writeFile(t, base+"/x/two.txt", "2")
 	src.backup(t, base+"/x/two.txt")
-	to = t.TempDir()
+	to = temp(t)
 	run(t, src, Options{Target: to})
 	if got := tree(t, to); !slices.Equal(got, []string{"one.txt", "two.txt"}) {
 		t.Errorf("%q", got)
@@ -152,7 +152,7 @@ func TestLinksAcrossWindows(t *testing.T) {
 	}
 	src.save(t, "/one", one...)
 	src.save(t, "/two", two...)
-	to := t.TempDir()
+	to := temp(t)
 	res := run(t, src, Options{Target: to, bounds: bounds{entries: 7, refs: 9, open: 3, bytes: 1 << 20}})
 	if res.Files != 20 || res.Links != 580 {
 		t.Errorf("%d files, %d links", res.Files, res.Links)

@@ -87,7 +87,7 @@ func TestMissingPack(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		to := filepath.Join(t.TempDir(), "out")
+		to := filepath.Join(temp(t), "out")
 		res, err := Run(t.Context(), src, Options{Target: to, bounds: bounds{entries: 20, refs: 90, open: 9, bytes: 1 << 20}})
 		if !errors.Is(err, vault.ErrDamaged) {
 			t.Fatalf("error %v", err)
@@ -119,7 +119,7 @@ func TestBadChunk(t *testing.T) {
 	for i := range 3 {
 		src.bad[entries[1+i*20].Refs[0].ID] = true
 	}
-	to := t.TempDir()
+	to := temp(t)
 	res, err := Run(t.Context(), src, Options{Target: to})
 	if !errors.Is(err, vault.ErrDamaged) || res.Files != 47 || !slices.Equal(paths(res.Damaged), []string{"f00", "f20", "f40"}) {
 		t.Errorf("%v: %+v", err, res)
@@ -139,7 +139,7 @@ func TestGonePackIsAskedForFewTimes(t *testing.T) {
 	}
 	src.save(t, "/root", entries...)
 	src.missing[packKey{chunk.Series{'d'}, 0}] = true
-	res, _ := Run(t.Context(), src, Options{Target: t.TempDir()})
+	res, _ := Run(t.Context(), src, Options{Target: temp(t)})
 	if res.Damaged.Count != 500 || len(src.reads) > 5 {
 		t.Errorf("%d damaged, %d reads", res.Damaged.Count, len(src.reads))
 	}
@@ -189,7 +189,7 @@ func TestDamagedSegment(t *testing.T) {
 		if len(known) == len(entries) || len(known) == 0 {
 			t.Fatalf("%d of %d entries known", len(known), len(entries))
 		}
-		to := t.TempDir()
+		to := temp(t)
 		for _, e := range entries { // all is there, old and something more
 			if e.Type == files.Regular {
 				writeFile(t, filepath.Join(to, e.Path), "old")
@@ -228,7 +228,7 @@ func TestDamagedSegmentFresh(t *testing.T) {
 	big(t, src)
 	for _, bad := range leaves(t, src) {
 		src.bad = map[chunk.ID]bool{bad.ID: true}
-		to := t.TempDir()
+		to := temp(t)
 		res, err := Run(t.Context(), src, Options{Target: to})
 		if !errors.Is(err, vault.ErrDamaged) || res.Failed.Count > 0 {
 			t.Fatalf("%v: %+v", err, res)
@@ -258,7 +258,7 @@ func TestBadLists(t *testing.T) {
 	src.save(t, "/r", dirEntry(""), large, short, long, good)
 	src.bad[large.Refs[len(large.Refs)-1].ID] = true
 	for _, b := range []bounds{{}, {entries: 9, refs: 10, open: 9, bytes: 1 << 20}} {
-		to := t.TempDir()
+		to := temp(t)
 		res, err := Run(t.Context(), src, Options{Target: to, bounds: b})
 		if !errors.Is(err, vault.ErrDamaged) || !slices.Equal(paths(res.Damaged), []string{"large", "short", "tiny"}) || res.Files != 1 {
 			t.Errorf("%v: %+v", err, res)
@@ -278,7 +278,7 @@ func TestDamagedAttribute(t *testing.T) {
 	must(t, manifest.StoreXattrs(e, src.putSegment))
 	src.save(t, "/r", dirEntry(""), e)
 	src.bad[e.BigXattrs[0].Ref.ID] = true
-	to := t.TempDir()
+	to := temp(t)
 	res, err := Run(t.Context(), src, Options{Target: to})
 	b, _ := os.ReadFile(to + "/f")
 	if !errors.Is(err, vault.ErrDamaged) || string(b) != "content" || len(res.Losses) != 1 || res.Losses[0].Kind != "xattr user.big" {
@@ -296,7 +296,7 @@ func TestLargeAttributes(t *testing.T) {
 	must(t, manifest.StoreXattrs(f, src.putSegment))
 	must(t, manifest.StoreXattrs(d, src.putSegment))
 	src.save(t, "/r", dirEntry(""), d, f)
-	to := t.TempDir()
+	to := temp(t)
 	res := run(t, src, Options{Target: to})
 	var lost []string
 	for _, l := range res.Losses {
@@ -321,7 +321,7 @@ func TestUnreachable(t *testing.T) {
 		}
 		return nil
 	}
-	to := filepath.Join(t.TempDir(), "out")
+	to := filepath.Join(temp(t), "out")
 	res, err := Run(t.Context(), src, Options{Target: to})
 	if !errors.Is(err, remote.ErrUnreachable) || errors.Is(err, vault.ErrDamaged) || res.Damaged.Count > 0 || !res.Interrupted {
 		t.Errorf("%v: %+v", err, res)
@@ -341,7 +341,7 @@ func TestDamagedLinks(t *testing.T) {
 	}
 	src.save(t, "/r", entries...)
 	src.bad[entries[1].Refs[0].ID] = true
-	res, err := Run(t.Context(), src, Options{Target: t.TempDir()})
+	res, err := Run(t.Context(), src, Options{Target: temp(t)})
 	if !errors.Is(err, vault.ErrDamaged) || res.Damaged.Count != 200 || len(src.reads) > 1 {
 		t.Errorf("%v: %d damaged, %d reads", err, res.Damaged.Count, len(src.reads))
 	}

@@ -64,9 +64,10 @@
 //
 // With [Options.Delete], what the snapshot does not have is removed from each
 // folder that is restored as a whole: not from folders that only lead to what
-// Include or PATH chose, nothing that Exclude matches, nothing in a folder that
-// could not be read when it was saved, nothing where the manifest is damaged and
-// may have had it, nothing on another file system that is mounted below, and
-// never through a symlink. A folder that stands where a file must go, and is
-// not empty, is removed only with it.
+// Include or PATH chose, nothing that Exclude matches, nothing that the backup
+// leaves out (by the excludes it was made with, or a .cofferignore above),
+// nothing in a folder that could not be read when it was saved, nothing where
+// the manifest is damaged and may have had it, nothing on another file system
+// that is mounted below, and never through a symlink. A folder that stands
+// where a file must go, and is not empty, is removed only with it.
 package restore

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -257,8 +258,31 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// asUser runs f without root's rights, where the test is run by root and the
-// system can take them from one thread.
+// temp is a folder for the test, which can be removed whatever the modes of
+// what is in it.
+func temp(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() { loosen(dir) })
+	return dir
+}
+
+// loosen gives its owner the right to remove all that is in a folder.
+func loosen(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+}
+
+func removeAll(t testing.TB, path string) {
+	t.Helper()
+	loosen(path)
+	must(t, os.RemoveAll(path))
+}
+
 func writeFile(t testing.TB, path, content string) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Dir(path), 0o755))

@@ -30,11 +30,12 @@ type folder struct {
 	// What was in it, of which the walk has not come by yet; ascending. What it
 	// passes by is not in the snapshot, unless it lies in a gap.
 	// Of a folder that is only passed through they are not known.
-	names  []string
-	extra  []string
-	listed bool // the name passed last was there
-	gap    bool // the manifest is damaged between here and the next name
-	folded bool // the file system finds names that it does not list
+	names   []string
+	extra   []string
+	listed  bool // the name passed last was there
+	gap     bool // the manifest is damaged between here and the next name
+	partial bool // it could not be read as a whole when it was saved
+	folded  bool // the file system finds names that it does not list
 }
 
 // pass moves on to the name of an entry.
@@ -57,7 +58,7 @@ func (f *folder) end() {
 }
 
 func (f *folder) drop() {
-	if !f.gap || files.IsTemp(f.names[0]) {
+	if !f.gap && !f.partial || files.IsTemp(f.names[0]) {
 		f.extra = append(f.extra, f.names[0])
 	}
 	f.names = f.names[1:]

@@ -21,13 +21,13 @@ func TestPlanted(t *testing.T) {
 	dir := zoo(t)
 	src := newFake()
 	src.backup(t, dir)
-	base := t.TempDir()
+	base := temp(t)
 	outside := base + "/outside"
 	writeFile(t, outside+"/medium", "precious")
 	writeFile(t, outside+"/00/f0", "precious")
 	before := snapshotOf(t, outside)
 	for _, always := range []Overwrite{IfChanged, Always} {
-		to := filepath.Join(t.TempDir(), "to")
+		to := filepath.Join(temp(t), "to")
 		must(t, os.Mkdir(to, 0o755))
 		must(t, os.Symlink(outside, to+"/small"))
 		must(t, os.Symlink(outside+"/medium", to+"/medium"))
@@ -59,7 +59,7 @@ func TestSwapper(t *testing.T) {
 		}
 	}
 	src.save(t, "/r", entries...)
-	base := t.TempDir()
+	base := temp(t)
 	to, outside := base+"/to", base+"/outside"
 	must(t, os.MkdirAll(outside, 0o755))
 	must(t, os.MkdirAll(to, 0o755))
@@ -92,7 +92,7 @@ func TestSwapper(t *testing.T) {
 		t.Errorf("outside: %v, %v", names, err)
 	}
 	run(t, src, Options{Target: to, Delete: true})
-	clean := t.TempDir()
+	clean := temp(t)
 	run(t, src, Options{Target: clean})
 	same(t, clean, to)
 }
@@ -103,7 +103,7 @@ func TestNamesThatDoNotFit(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	src.save(t, "/r", dirEntry(""), src.file(t, "fine", "1"), src.file(t, long, "2"), dirEntry(long+"dir"), src.file(t, long+"dir/f", "3"),
 		linkTo(long+"link", "fine"), src.file(t, `a\..\b`, "4"), src.file(t, "C:", "5"), src.file(t, "CON", "6"), src.file(t, "...", "7"), src.file(t, "-rf", "8"))
-	to := t.TempDir()
+	to := temp(t)
 	res, err := Run(t.Context(), src, Options{Target: to})
 	if !errors.Is(err, ErrPartial) || !slices.Equal(paths(res.Refused), []string{long, long + "dir", long + "dir/f", long + "link"}) {
 		t.Errorf("%v: %+v", err, res)
@@ -125,7 +125,7 @@ func TestNamesThatLeadOut(t *testing.T) {
 			t.Logf("%q was taken into a manifest", name)
 		}
 		src.save(t, "/r", dirEntry(""))
-		base := t.TempDir()
+		base := temp(t)
 		to, err := openTarget(base+"/to", &Options{}, files.WriterOptions{})
 		must(t, err)
 		r := &restore{src: marked{src}, names: map[string]string{}, rec: &recorder{}, o: Options{Target: base + "/to", bounds: bounds{}.orDefault()}}
@@ -147,7 +147,7 @@ func TestHostileRoots(t *testing.T) {
 	for _, p := range []string{"/", "/..", "..", "/a/../../etc", "/x/same", "/y/same", "/z/same-2", "."} {
 		src.save(t, p, dirEntry(""), src.file(t, "f", p))
 	}
-	base := t.TempDir()
+	base := temp(t)
 	to := base + "/a/b/c"
 	res := run(t, src, Options{Target: to})
 	got := tree(t, base)
@@ -178,7 +178,7 @@ func TestLinkFails(t *testing.T) {
 		entries = append(entries, e)
 	}
 	src.save(t, "/r", entries...)
-	to := t.TempDir()
+	to := temp(t)
 	res := run(t, src, Options{Target: to, OnEvent: func(ev Event) {
 		if ev.Path == "a" {
 			must(t, os.Remove(to+"/a")) // what the others should be linked to
@@ -201,7 +201,7 @@ func TestLinksThatDiffer(t *testing.T) {
 		e.Link = [8]byte{9}
 	}
 	src.save(t, "/r", dirEntry(""), a, b, c)
-	to := t.TempDir()
+	to := temp(t)
 	res := run(t, src, Options{Target: to})
 	for name, want := range map[string]string{"a": "first", "b": "later", "c": "first"} {
 		if got, _ := os.ReadFile(to + "/" + name); string(got) != want {

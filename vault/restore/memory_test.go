@@ -63,7 +63,7 @@ func TestMemory(t *testing.T) {
 	src.setRefs(t, large, refs)
 	refs = nil
 	src.save(t, "/large", dirEntry(""), large)
-	to := t.TempDir()
+	to := temp(t)
 	grew := peak(func() { run(t, src, Options{Target: to, Sparse: true}) })
 	fi, err := os.Stat(to + "/large")
 	must(t, err)
@@ -85,7 +85,7 @@ func TestMemory(t *testing.T) {
 	src.save(t, "/many", entries...)
 	entries = nil
 	small := bounds{entries: 1000, refs: 1000, open: 100, bytes: 1 << 20}
-	grew = peak(func() { run(t, src, Options{Target: t.TempDir(), bounds: small}) })
+	grew = peak(func() { run(t, src, Options{Target: temp(t), bounds: small}) })
 	t.Logf("6,000 files in windows of 1,000: %d KiB", grew>>10)
 	if grew > 12<<20 {
 		t.Errorf("the heap grew by %d KiB", grew>>10)
@@ -98,7 +98,7 @@ func TestSparse(t *testing.T) {
 	src.size = 64 << 10
 	src.save(t, "/r", dirEntry(""), src.file(t, "f", noise(10_000, 1)+strings.Repeat("\x00", 8<<20)+noise(10_000, 2)))
 	for _, sparse := range []bool{false, true} {
-		to := t.TempDir()
+		to := temp(t)
 		run(t, src, Options{Target: to, Sparse: sparse, Verify: true})
 		fi, err := os.Stat(to + "/f")
 		must(t, err)
@@ -113,7 +113,7 @@ func TestVerifyReadsBack(t *testing.T) {
 	dir := zoo(t)
 	src := newFake()
 	src.backup(t, dir)
-	to := filepath.Join(t.TempDir(), "out")
+	to := filepath.Join(temp(t), "out")
 	res, err := Run(t.Context(), src, Options{Target: to, Verify: true, OnEvent: func(ev Event) {
 		if ev.Action == Restored && (ev.Path == "large copy" || ev.Path == "sparse") {
 			spoil(t, filepath.Join(to, ev.Path))

@@ -41,7 +41,7 @@ type Options struct {
 	Devices Choice // device nodes; Auto: as root
 	SetID   Choice // setuid and setgid bits; Auto: as root
 
-	Workers  int         // packs read at once, each with its memory; 0: 3
+	Workers  int         // packs read at once, each of which takes some 35 MB; 0: 2
 	Progress *Progress   // counted while running, if not nil
 	OnEvent  func(Event) // told of each entry, one call at a time, if not nil
 
@@ -161,7 +161,7 @@ func (o *Options) check() error {
 		return errors.New("overwrite never and delete contradict each other")
 	}
 	if o.Workers < 1 {
-		o.Workers = 3
+		o.Workers = 2
 	}
 	o.bounds = o.bounds.orDefault()
 	return nil

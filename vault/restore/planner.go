@@ -19,6 +19,7 @@ type planner struct {
 	dest  string // where in the target the selection lands
 	sift  *sift
 	links linkTable
+	spare *spare // nil until something is to be deleted
 
 	stack  []*folder // the folders the walk is in
 	barred barrier
@@ -155,7 +156,7 @@ func (p *planner) enter(ctx context.Context, e *manifest.Entry, c choice) error 
 	}
 	p.push(f)
 	if e.Err != "" {
-		f.gap = true // what else was in it is not known
+		f.partial = true
 		p.tell(Unsaved, f.at, e.Stat, errors.New(e.Err))
 	}
 	if c == pass {

@@ -64,7 +64,7 @@ func TestOverwriteMatrix(t *testing.T) {
 			t.Run(c.name+"/"+string(rule), func(t *testing.T) {
 				src := newFake()
 				src.save(t, "/r", dirEntry(""), dirEntry("d"), src.file(t, "d/x", "in d"), src.file(t, "f", "snapshot"), linkTo("l", "target"))
-				to := t.TempDir()
+				to := temp(t)
 				c.there(t, filepath.Join(to, c.path))
 				before := describe(t, filepath.Join(to, c.path))
 				want := strings.Fields(c.want)[i]
@@ -123,7 +123,7 @@ func TestVerifyFindsSilentDifference(t *testing.T) {
 	dir := zoo(t)
 	src := newFake()
 	src.backup(t, dir)
-	to := filepath.Join(t.TempDir(), "out")
+	to := filepath.Join(temp(t), "out")
 	run(t, src, Options{Target: to})
 	names := []string{"medium", "large", "sparse", "all hole", "small/03/f3"}
 	for _, b := range []bounds{{}, {entries: 5, refs: 50, open: 9, bytes: 1 << 20}} {
@@ -162,7 +162,7 @@ func deleteTree(t *testing.T) (src *fake, to, outside string) {
 	t.Helper()
 	src = newFake()
 	src.save(t, "/r", dirEntry(""), dirEntry("b"), src.file(t, "b/keep", "k"), dirEntry("e"), src.file(t, "m", "m"))
-	base := t.TempDir()
+	base := temp(t)
 	to, outside = base+"/to", base+"/outside"
 	writeFile(t, outside+"/precious", "p")
 	run(t, src, Options{Target: to})
@@ -187,7 +187,7 @@ func TestDelete(t *testing.T) {
 	if !slices.Equal(dry.sorted(), seen.sorted()) || would.Deleted != res.Deleted || res.Deleted != 12 {
 		t.Errorf("dry run: %q\nreal run: %q\n%d deleted", dry, seen, res.Deleted)
 	}
-	clean := t.TempDir()
+	clean := temp(t)
 	run(t, src, Options{Target: clean})
 	same(t, clean, to)
 	if describe(t, outside+"/precious") == "" || !strings.HasSuffix(describe(t, outside+"/precious"), "p") {
@@ -218,6 +218,35 @@ func TestDeleteSparesWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+// What the backup leaves out on purpose is not deleted for not being in the
+// snapshot.
+func TestDeleteSparesWhatTheBackupLeavesOut(t *testing.T) {
+	src := newFake()
+	src.save(t, "/r", dirEntry(""), dirEntry("a"), src.file(t, "a/.cofferignore", "*.o\r\n/build/\n# comment\n"), dirEntry("a/b"), src.file(t, "a/b/f", "f"))
+	src.body.Policy = []string{"exclude node_modules/", "one-file-system", "exclude /a/b/cache"}
+	for _, o := range []Options{{}, {Paths: []string{"a"}}} {
+		to := temp(t)
+		at := to
+		if o.Paths != nil {
+			at = to + "/x"
+			must(t, os.Mkdir(at, 0o755))
+			must(t, os.Symlink("x", to+"/a"))
+		}
+		for _, f := range []string{"a/1.o", "a/b/2.o", "a/build/x", "a/b/build/x", "a/node_modules/m/i.js", "a/b/cache/x", "a/cache/x", "a/new/3.o", "a/new/4"} {
+			writeFile(t, to+"/"+f, "")
+		}
+		o.Target, o.Delete = at, true
+		res := run(t, src, o)
+		if o.Paths == nil {
+			at += "/a"
+		}
+		want := ".cofferignore 1.o b b/2.o b/cache b/cache/x b/f build build/x new new/3.o node_modules node_modules/m node_modules/m/i.js"
+		if got := strings.Join(tree(t, at), " "); got != want || res.Kept != 6 {
+			t.Errorf("%q, %d kept", got, res.Kept)
+		}
+	}
+}
+
 // tree lists the paths below a folder.
 func tree(t testing.TB, dir string) []string {
 	t.Helper()
@@ -236,7 +265,7 @@ func TestFolderInTheWay(t *testing.T) {
 	src := newFake()
 	src.save(t, "/r", dirEntry(""), src.file(t, "f", "file"), linkTo("l", "f"))
 	for _, del := range []bool{false, true} {
-		to := t.TempDir()
+		to := temp(t)
 		writeFile(t, to+"/f/a/b", "1")
 		writeFile(t, to+"/l/a", "2")
 		res, err := Run(t.Context(), src, Options{Target: to, Delete: del})
@@ -255,7 +284,7 @@ func TestDryRun(t *testing.T) {
 	dir := zoo(t)
 	src := newFake()
 	src.backup(t, dir)
-	to := filepath.Join(t.TempDir(), "out")
+	to := filepath.Join(temp(t), "out")
 	var dry, real events
 	would := run(t, src, Options{Target: to, DryRun: true, OnEvent: dry.add})
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
@@ -273,12 +302,9 @@ func TestDryRun(t *testing.T) {
 	if fmt.Sprint(would) != fmt.Sprint(did) {
 		t.Errorf("would: %+v\ndid: %+v", would, did)
 	}
-	must(t, os.RemoveAll(to+"/small/03"))
-	must(t, os.RemoveAll(to+"/links/1"))
+	removeAll(t, to+"/small/03")
+	removeAll(t, to+"/links/1")
 	writeFile(t, to+"/medium", "changed")
-	copied := filepath.Join(t.TempDir(), "copy")
-	run(t, src, Options{Target: copied})
-	must(t, os.RemoveAll(copied))
 	before := snapshotOf(t, to)
 	dry, real = nil, nil
 	run(t, src, Options{Target: to, DryRun: true, OnEvent: dry.add})
@@ -311,7 +337,7 @@ func snapshotOf(t testing.TB, dir string) []string {
 func TestTargetKeepsItsOwn(t *testing.T) {
 	src := newFake()
 	src.save(t, "/r", dirEntry(""), src.file(t, "f", "x"))
-	to := t.TempDir()
+	to := temp(t)
 	must(t, os.Chmod(to, 0o711))
 	writeFile(t, to+"/other", "")
 	res := run(t, src, Options{Target: to})
@@ -330,7 +356,7 @@ func TestTargetKeepsItsOwn(t *testing.T) {
 func TestLeftovers(t *testing.T) {
 	src := newFake()
 	src.save(t, "/r", dirEntry(""), dirEntry("d"), src.file(t, "d/f", "x"))
-	to := t.TempDir()
+	to := temp(t)
 	old, fresh := to+"/d/.coffer-0123456789abcdef.tmp", to+"/.coffer-0123456789abcdee.tmp"
 	writeFile(t, old, "half")
 	must(t, os.Chtimes(old, time.Time{}, time.Now().Add(-time.Hour)))
@@ -353,10 +379,11 @@ func TestUnsaved(t *testing.T) {
 	locked.Err = "list: permission denied"
 	racy := src.file(t, "racy", "content")
 	racy.Changed = true
-	src.save(t, "/r", dirEntry(""), gone, part, locked, racy)
-	to := t.TempDir()
+	src.save(t, "/r", dirEntry(""), gone, part, locked, src.file(t, "locked/known", "x"), racy)
+	to := temp(t)
 	writeFile(t, to+"/gone", "still here")
 	writeFile(t, to+"/locked/inside", "unknown to the snapshot")
+	writeFile(t, to+"/locked/more", "unknown to the snapshot")
 	res, err := Run(t.Context(), src, Options{Target: to, Delete: true, Overwrite: Always})
 	if !errors.Is(err, ErrPartial) || !slices.Equal(paths(res.Unsaved), []string{"gone", "locked"}) || res.Changed != 1 {
 		t.Errorf("%v: %+v", err, res)
@@ -364,7 +391,7 @@ func TestUnsaved(t *testing.T) {
 	if len(res.Losses) != 1 || res.Losses[0].Kind != "unsaved" || res.Losses[0].First[0] != "part" {
 		t.Errorf("%+v", res.Losses)
 	}
-	if got := tree(t, to); !slices.Equal(got, []string{"gone", "locked", "locked/inside", "part", "racy"}) {
+	if got := tree(t, to); !slices.Equal(got, []string{"gone", "locked", "locked/inside", "locked/known", "locked/more", "part", "racy"}) {
 		t.Errorf("left: %q", got)
 	}
 	if b, _ := os.ReadFile(to + "/gone"); string(b) != "still here" {
@@ -402,7 +429,7 @@ func TestFilters(t *testing.T) {
 		{"nothing", "", ""},
 		{"", "a b", "top.go"},
 	} {
-		to := t.TempDir()
+		to := temp(t)
 		var p Progress
 		run(t, src, Options{Target: to, Include: strings.Fields(c.include), Exclude: strings.Fields(c.exclude), Progress: &p})
 		if got := strings.Join(tree(t, to), " "); got != c.want {
@@ -440,7 +467,7 @@ func TestDeleteStopsAtMountPoints(t *testing.T) {
 	} {
 		src := newFake()
 		src.save(t, "/r", dirEntry(""), dirEntry("d"), src.file(t, "f", "f"))
-		dir := t.TempDir()
+		dir := temp(t)
 		writeFile(t, dir+"/d/x", "")
 		writeFile(t, dir+"/other/mnt/y", "")
 		writeFile(t, dir+"/other/z", "")
@@ -471,7 +498,7 @@ func TestOwnerLoss(t *testing.T) {
 	link := linkTo("their link", "x")
 	link.UID += 17
 	src.save(t, "/r", dirEntry(""), mine, other, theirs, link)
-	res := run(t, src, Options{Target: t.TempDir(), Owner: No})
+	res := run(t, src, Options{Target: temp(t), Owner: No})
 	if len(res.Losses) != 1 || res.Losses[0].Kind != "owner" || res.Losses[0].Count != 3 {
 		t.Errorf("%+v", res.Losses)
 	}

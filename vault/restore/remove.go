@@ -74,11 +74,24 @@ func (p *planner) remove(ctx context.Context, at string) (gone bool, err error) 
 	return true, nil
 }
 
-// mayRemove asks the filters: what a restore leaves out it does not touch.
+// mayRemove asks the filters, of this restore and of the backup: what they
+// leave out is not touched.
 func (p *planner) mayRemove(at string, st files.Stat) bool {
 	rest, _ := within(at, p.dest)
-	return p.sift.choose(rest, st.Type == files.Dir, true) == take
+	if p.sift.choose(rest, st.Type == files.Dir, true) != take {
+		return false
+	}
+	if p.spare == nil {
+		p.spare = newSpare(p.src.Body().Policy, p.to.tree)
+	}
+	if p.spare.spares(at, join(p.sel.path, rest), st.Type == files.Dir) {
+		p.tell(Kept, at, st, errLeftOut)
+		return false
+	}
+	return true
 }
+
+var errLeftOut = errors.New("not deleted: the backup leaves it out")
 
 // errMounted: what lies on another file system is not ours to delete. A
 // snapshot that stopped at the mount point has nothing of it.

@@ -53,7 +53,8 @@ type Loss struct {
 // A Result says what was done; after a dry run, what would be; after an
 // interruption, how far it got.
 type Result struct {
-	// Restored.
+	// Restored. What was written and then failed to be read back is among them
+	// as well as among Failed.
 	Files    int64 // regular files, Links not among them
 	Folders  int64
 	Symlinks int64

@@ -45,7 +45,7 @@ func TestRealVault(t *testing.T) {
 	dir := zoo(t)
 	writeFile(t, dir+"/chunked", noise(9<<20, 77))
 	_, src := saved(t, dir)
-	to := filepath.Join(t.TempDir(), "out")
+	to := filepath.Join(temp(t), "out")
 	res := run(t, src, Options{Target: to, Verify: true})
 	same(t, dir, to)
 	if res.Verified != res.Files {
@@ -83,7 +83,7 @@ func TestRealDamage(t *testing.T) {
 		}
 	}
 	must(t, room.Store.Delete(t.Context(), biggest))
-	to := filepath.Join(t.TempDir(), "out")
+	to := filepath.Join(temp(t), "out")
 	res, err := Run(t.Context(), source(t, room), Options{Target: to})
 	if !errors.Is(err, vault.ErrDamaged) || res.Damaged.Count == 0 || res.Files == 0 {
 		t.Fatalf("%v: %+v", err, res)

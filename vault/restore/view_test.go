@@ -78,7 +78,7 @@ func TestSelectionsLand(t *testing.T) {
 		{[]string{"www/d/f", "proj/d/f", "proj/proj"}, "f f-2 proj proj/f"},
 		{[]string{"proj", "proj/d", "proj", "/a/proj/d/f"}, "d d/f proj proj/f"},
 	} {
-		to := t.TempDir()
+		to := temp(t)
 		run(t, src, Options{Target: to, Paths: c.paths})
 		got := tree(t, to)
 		want := strings.Fields(c.want)

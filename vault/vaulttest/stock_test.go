@@ -845,6 +845,11 @@ func TestStockMoves(t *testing.T) {
 	s.expect(3, []string{"not restored: large: some of its content is missing"}, "-t", s.target())
 }
 
+// canMakeDevices tells whether this process may: root, but not in every container.
+func canMakeDevices(t *testing.T) bool {
+	return syscall.Mknod(filepath.Join(t.TempDir(), "null"), syscall.S_IFCHR|0o600, 1<<8|3) == nil
+}
+
 // A device that was taken over can sign anything. What it says never leads the
 // script out of the target, and what cannot be restored is named.
 func TestStockNames(t *testing.T) {
@@ -896,8 +901,11 @@ func TestStockNames(t *testing.T) {
 		"link/more: its folder is not there", "short: some of its content is missing", "socket: it could not be made",
 		"twice: something else has its name here", "its name holds a zero byte",
 	}
-	if os.Geteuid() != 0 {
+	switch {
+	case os.Geteuid() != 0:
 		words = append(words, "device: only root can make a device")
+	case !canMakeDevices(t):
+		words = append(words, "device: it could not be made")
 	}
 	out := s.expect(3, words, "-t", target)
 	if left, _ := filepath.Glob(filepath.Join(outside, "*")); len(left) > 0 {
@@ -908,7 +916,7 @@ func TestStockNames(t *testing.T) {
 	}
 	for name, rdev := range map[string]uint64{"device": 1<<8 | 3, "device0": 0} {
 		fi, err := os.Lstat(filepath.Join(target, name))
-		if os.Geteuid() == 0 && (err != nil || fi.Mode().Type() != os.ModeDevice|os.ModeCharDevice || uint64(fi.Sys().(*syscall.Stat_t).Rdev) != rdev) {
+		if canMakeDevices(t) && (err != nil || fi.Mode().Type() != os.ModeDevice|os.ModeCharDevice || uint64(fi.Sys().(*syscall.Stat_t).Rdev) != rdev) {
 			t.Errorf("%s: %v, %v", name, fi, err)
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"coffer/chunk"
+	"coffer/files"
 	"coffer/vault"
 	"coffer/vault/manifest"
 )
@@ -69,7 +71,47 @@ func (c *check) walkRoot(ctx context.Context, s *vault.Snapshot, src *vault.Sour
 			return err
 		}
 	}
+	return c.lengths(ctx, s, src, root)
+}
+
+// lengths checks that the refs of each file make up its size less its holes:
+// a manifest that lost some of them is well-formed all the same.
+func (c *check) lengths(ctx context.Context, s *vault.Snapshot, src *vault.Source, root manifest.Root) error {
+	for e, err := range manifest.Walk(ctx, root, src.Segment, manifest.WalkOptions{}) {
+		if err != nil {
+			if vault.IsRemote(err) {
+				return err
+			}
+			continue // told by the walk before
+		}
+		if e.Type != files.Regular || e.Err != "" {
+			continue
+		}
+		want := e.Size
+		for _, h := range e.Holes {
+			want -= h.Len
+		}
+		have, err := contentLen(ctx, e, src)
+		if vault.IsRemote(err) {
+			return err
+		}
+		if err == nil && have != want {
+			c.tell(Problem{Object: "manifest of snapshot " + s.Short(), Err: fmt.Errorf("%w: the chunks of %q are %d bytes, not %d", vault.ErrDamaged, e.Path, have, want),
+				Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{strings.Clone(e.Path)}, FileCount: 1})
+		}
+	}
 	return nil
+}
+
+// contentLen sums up the chunks of a file.
+func contentLen(ctx context.Context, e *manifest.Entry, src *vault.Source) (n int64, err error) {
+	for ref, err := range manifest.Refs(ctx, e, src.Segment) {
+		if err != nil {
+			return 0, err
+		}
+		n += ref.Len
+	}
+	return n, nil
 }
 
 func (c *check) bookOf(s *vault.Snapshot) *book {
@@ -81,10 +123,10 @@ func (c *check) bookOf(s *vault.Snapshot) *book {
 // place. A chunk of a bad pack may have moved.
 func (c *check) use(ctx context.Context, s *vault.Snapshot, src *vault.Source, b *book, use manifest.Use) error {
 	c.res.Entries++
-	n := b.names[numbered{use.Ref.Series, use.Ref.Number}]
+	n := c.find(b, numbered{use.Ref.Series, use.Ref.Number})
 	if n == nil {
 		c.tell(Problem{Object: s.Commit.Ledger, Err: fmt.Errorf("%w: it does not name pack %s/%010d, which %q needs", vault.ErrDamaged, use.Ref.Series, use.Ref.Number, use.Path),
-			Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{string([]byte(use.Path))}, FileCount: 1})
+			Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{strings.Clone(use.Path)}, FileCount: 1})
 		return nil
 	}
 	if n.bad == nil {

@@ -183,7 +183,7 @@ func (c *check) tellBadPacks() {
 		p := Problem{Object: n.pack.Name(), Err: n.bad, Harms: "the files of these snapshots that have a part in this pack; everything else restores"}
 		var snaps []*vault.Snapshot
 		for _, b := range c.books {
-			if b.names[numbered{n.pack.Series, n.pack.Number}] == n {
+			if c.find(b, numbered{n.pack.Series, n.pack.Number}) == n {
 				snaps = append(snaps, b.snaps...)
 			}
 		}

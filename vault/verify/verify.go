@@ -73,7 +73,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 		o.Progress = new(Progress)
 	}
 	began := time.Now()
-	c := &check{v: v, o: &o, needed: map[packID]*need{}, listed: map[string]int64{}}
+	c := &check{v: v, o: &o, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page][]*need{}, listed: map[string]int64{}}
 	c.res.Deep = o.Deep
 	err := c.run(ctx)
 	c.takeOver()
@@ -86,8 +86,10 @@ type check struct {
 	v      *vault.Vault
 	o      *Options
 	snaps  []*vault.Snapshot
-	books  []*book          // distinct ledgers, with the snapshots that name them
-	needed map[packID]*need // all packs that any ledger names
+	books  []*book            // distinct ledgers, with the snapshots that name them
+	needed map[packID]*need   // all packs that any ledger names
+	first  map[numbered]*need // the first of them with that number
+	pages  map[page][]*need
 	listed map[string]int64 // sizes of bodies found by listing
 	harmed map[*need]*harm
 
@@ -118,12 +120,20 @@ type book struct {
 	name  string
 	snaps []*vault.Snapshot
 	set   ledger.Set
-	names map[numbered]*need
+	other map[numbered]*need // where this ledger means another pack by a number than the first ledger did
 }
 
 type numbered struct {
 	series [8]byte
 	number uint32
+}
+
+// page is what a ledger says of one folder by its roll. The same pages stand
+// in nearly all ledgers of a long history, and each is looked at once.
+type page struct {
+	roll string
+	all  bool
+	bits ledger.Bits
 }
 
 func (c *check) run(ctx context.Context) error {
@@ -186,7 +196,7 @@ func (c *check) ledgers(ctx context.Context) error {
 	for _, s := range c.snaps {
 		b := byName[s.Commit.Ledger]
 		if b == nil {
-			b = &book{name: s.Commit.Ledger, names: map[numbered]*need{}}
+			b = &book{name: s.Commit.Ledger}
 			byName[s.Commit.Ledger] = b
 			c.books = append(c.books, b)
 		}
@@ -209,25 +219,89 @@ func (c *check) ledger(ctx context.Context, b *book) error {
 	if err != nil {
 		return c.damage(err, b.name, b.snaps, "these snapshots: without their ledger their packs have no names; their chunks are still in the packs")
 	}
-	for p, err := range l.Packs(func(roll string) ([]byte, error) { return c.v.FetchNamed(ctx, roll, ledger.MaxRoll) }) {
-		if re := (*ledger.RollError)(nil); errors.As(err, &re) {
-			if err := c.damage(err, re.Roll, b.snaps, "files of these snapshots whose packs that roll lists"); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
+	for i := range l.Folders {
+		if err := c.folder(ctx, b, &l.Folders[i]); err != nil {
 			return err
 		}
-		n := c.needed[idOf(p)]
-		if n == nil {
-			n = &need{pack: p}
-			c.needed[idOf(p)] = n
-		}
-		b.set.Add(p.Series, p.Number)
-		b.names[numbered{p.Series, p.Number}] = n
 	}
 	return nil
+}
+
+// folder takes in what a ledger says of one folder of packs.
+func (c *check) folder(ctx context.Context, b *book, f *ledger.Folder) error {
+	if f.Roll == "" {
+		for _, p := range f.Packs {
+			c.needs(b, c.need(p))
+		}
+		return nil
+	}
+	key := page{f.Roll, f.All, f.Bits}
+	needs, ok := c.pages[key]
+	if !ok {
+		var err error
+		if needs, err = c.page(ctx, f); err != nil {
+			return c.damage(err, f.Roll, b.snaps, "files of these snapshots whose packs that roll lists")
+		}
+		c.pages[key] = needs
+	}
+	for _, n := range needs {
+		c.needs(b, n)
+	}
+	return nil
+}
+
+// page reads the roll of a folder and picks what the ledger needs of it.
+func (c *check) page(ctx context.Context, f *ledger.Folder) ([]*need, error) {
+	data, err := c.v.FetchNamed(ctx, f.Roll, ledger.MaxRoll)
+	if err != nil {
+		return nil, err
+	}
+	one := ledger.Ledger{Folders: []ledger.Folder{*f}}
+	var needs []*need
+	for p, err := range one.Packs(func(string) ([]byte, error) { return data, nil }) {
+		if err != nil {
+			return nil, err
+		}
+		needs = append(needs, c.need(p))
+	}
+	return needs, nil
+}
+
+// need returns the one need of a pack.
+func (c *check) need(p ledger.Pack) *need {
+	n := c.needed[idOf(p)]
+	if n == nil {
+		n = &need{pack: p}
+		c.needed[idOf(p)] = n
+	}
+	return n
+}
+
+// needs enters a pack into a book.
+func (c *check) needs(b *book, n *need) {
+	k := numbered{n.pack.Series, n.pack.Number}
+	b.set.Add(n.pack.Series, n.pack.Number)
+	switch c.first[k] {
+	case nil:
+		c.first[k] = n
+	case n:
+	default:
+		if b.other == nil {
+			b.other = map[numbered]*need{}
+		}
+		b.other[k] = n
+	}
+}
+
+// find returns the pack that a book means by a number, or nil.
+func (c *check) find(b *book, k numbered) *need {
+	if !b.set.Has(k.series, k.number) {
+		return nil
+	}
+	if n := b.other[k]; n != nil {
+		return n
+	}
+	return c.first[k]
 }
 
 // damage tells a problem if err is one of the vault; else it returns err.

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"coffer/remote/s3"
+	"coffer/remote/storetest/servers"
+)
+
+// stores starts a real S3 server, with or without TLS, for the scripts that ask
+// for one.
+type stores struct {
+	t       *testing.T
+	mu      sync.Mutex
+	running map[servers.Scheme]*servers.Server // guarded by mu
+	made    int                                // guarded by mu: buckets
+}
+
+// use is the command s3 [https]: it makes a bucket and sets REMOTE to a prefix
+// of it, ENDPOINT to the server, DATA to the folder of the bucket on its disk,
+// the credentials, and with https CA to the file of the authority.
+func (s *stores) use(ts *testscript.TestScript, neg bool, args []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	scheme := servers.HTTP
+	if len(args) == 1 {
+		scheme = servers.Scheme(args[0])
+	}
+	srv := s.running[scheme]
+	if srv == nil {
+		var err error
+		srv, err = servers.New(s.t.TempDir(), servers.MinIO, scheme)
+		ts.Check(err)
+		s.t.Cleanup(srv.Stop)
+		s.running[scheme] = srv
+	}
+	s.made++
+	bucket := fmt.Sprintf("bucket-%d", s.made)
+	ts.Check(s.makeBucket(srv, bucket))
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": srv.AccessKey, "AWS_SECRET_ACCESS_KEY": srv.SecretKey, "CA": srv.CAFile,
+		"ENDPOINT": srv.Endpoint, "DATA": filepath.Join(srv.Data, bucket), "REMOTE": "s3:" + srv.Endpoint + "/" + bucket + "/prefix",
+	} {
+		ts.Setenv(name, value)
+	}
+}
+
+func (s *stores) makeBucket(srv *servers.Server, bucket string) error {
+	keys := filepath.Join(s.t.TempDir(), "credentials")
+	if err := os.WriteFile(keys, []byte(srv.AccessKey+"\n"+srv.SecretKey+"\n"), 0o600); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	store, err := s3.Open(ctx, s3.Options{Location: s3.Location{Endpoint: srv.Endpoint, Bucket: bucket}, CredentialsFile: keys, CAFile: srv.CAFile})
+	if err != nil {
+		return err
+	}
+	return patiently(func() error { return store.MakeBucket(ctx) })
+}

@@ -179,9 +179,9 @@ func (h *house) arrow(name, dir, target string, test bool) {
 	switch {
 	case target == "C":
 		h.complain("%s: needs a C compiler", name)
-	case isLocal && test && helpsTests(dir):
-		// End-to-end tests beside a test helper: nothing imports them, so they
-		// may know every room.
+	case isLocal && helpsTests(dir) && (test || strings.HasPrefix(local, "remote/")):
+		// End-to-end tests beside a test helper may know every room, since
+		// nothing imports them; and what starts real servers knows the stores.
 	case isLocal:
 		h.localArrow(name, dir, local, test || helpsTests(dir))
 	case strings.Contains(first, ".") && !test && !helpsTests(dir):

@@ -35,7 +35,8 @@ type pass struct {
 	kept state.Record          // likewise, pointing into a batch
 	// table is what positions in rec mean; of the writing goroutine.
 	table   []chunk.Series
-	dropped []string // folders that could not be kept; of the writing goroutine
+	sure    ledger.Set // packs known to be reliable; of the walking goroutine
+	dropped []string   // folders that could not be kept; of the writing goroutine
 
 	used    *ledger.Set
 	segMu   sync.Mutex // guards segments and used while workers run

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"coffer/chunk"
 	"coffer/files"
 	"coffer/vault/state"
 )
@@ -142,11 +143,24 @@ func (p *pass) same(rec *state.Record, st *files.Stat) bool {
 		return false
 	}
 	for _, u := range rec.Packs {
-		if !p.run.Known(rec.Series[u.Series], u.Number) {
+		if !p.known(rec.Series[u.Series], u.Number) {
 			return false
 		}
 	}
 	return true
+}
+
+// known asks about each pack once: many entries share one. Should a pack stop
+// being reliable meanwhile, the check before the commit finds it.
+func (p *pass) known(series chunk.Series, number uint32) bool {
+	if p.sure.Has(series, number) {
+		return true
+	}
+	ok := p.run.Known(series, number)
+	if ok {
+		p.sure.Add(series, number)
+	}
+	return ok
 }
 
 // unchanged tells whether nothing that stat shows has changed, and the entry

@@ -15,6 +15,7 @@ import (
 	"coffer/chunk"
 	"coffer/chunk/pack"
 	"coffer/vault"
+	"coffer/vault/ledger"
 )
 
 // readPacks fetches packs and hashes them; with Deep it opens them and hashes
@@ -177,6 +178,13 @@ func (c *check) tellBadPacks() {
 		if n.bad != nil {
 			bad = append(bad, n)
 		}
+	}
+	var packs []ledger.Pack
+	for _, n := range bad {
+		packs = append(packs, n.pack)
+	}
+	if err := c.v.MarkBad(packs); err != nil {
+		c.tell(Problem{Object: "this device's local state", Err: err, Harms: "a backup on this device may go on relying on the packs named here: verify again when no backup is at work"})
 	}
 	slices.SortFunc(bad, func(a, b *need) int { return strings.Compare(a.pack.Name(), b.pack.Name()) })
 	for _, n := range bad {

@@ -244,7 +244,7 @@ find_trust() {
 	fi
 	vault_id=$(jq -r .vault "$tmp/trust.json")
 	jq -r '.devices[] | "\(.id) namespaces=\"coffer-commit\" \(.sign)"' "$tmp/trust.json" >"$tmp/signers"
-	jq -r '.devices[] | [.id, (.roles | join(",")), (if .until then (.until.seq, .until.hash) else ("", "") end), .label]
+	jq -r '.devices[] | [.id, (.roles | join(",")), (if .until then (.until.seq, ([.until.hash] + (.until.also // []) | join(" "))) else ("", "") end), .label]
 		| map(tostring) | join("|")' "$tmp/trust.json" >"$tmp/devices"
 	say "Vault $vault_id, trust $last_n of $(jq -r .time "$tmp/trust.json")."
 }
@@ -315,7 +315,7 @@ ancestors() {
 		done |
 		jq -rRn --arg last "$until_hash" '
 			[inputs | {key: .[:87], value: (.[88:] | fromjson | .prev)}] | from_entries as $prev
-			| {todo: [$prev | keys[] | select(endswith("-" + $last))], seen: {}}
+			| {todo: [$prev | keys[] | select(. as $name | $last | split(" ") | any(. as $h | $h != "" and ($name | endswith("-" + $h))))], seen: {}}
 			| until(.todo == []; .todo[0] as $c | .todo |= .[1:]
 				| if .seen[$c] or ($prev | has($c) | not) then . else .seen[$c] = true | .todo += $prev[$c] end)
 			| .seen | keys[]'

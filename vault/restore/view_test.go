@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"coffer/chunk"
@@ -161,8 +162,8 @@ func TestListShallow(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	shallow := counted.segments
-	counted.segments = 0
+	shallow := counted.segments.Load()
+	counted.segments.Store(0)
 	n := 0
 	for _, err := range List(t.Context(), counted, "d3", false) {
 		must(t, err)
@@ -184,11 +185,11 @@ func TestListShallow(t *testing.T) {
 // A counter counts segments.
 type counter struct {
 	Source
-	segments int
+	segments atomic.Int64 // a walk fetches some ahead, at once
 }
 
 func (c *counter) Segment(ctx context.Context, r chunk.Ref) ([]byte, error) {
-	c.segments++
+	c.segments.Add(1)
 	return c.Source.Segment(ctx, r)
 }
 

@@ -14,12 +14,16 @@ import (
 // are there, with their sizes: some sixty listings for a terabyte.
 const auditEvery = 24 * time.Hour
 
+// auditAlways is up to how many pack numbers a look costs so little, some
+// eight listings, that every run takes it.
+const auditAlways = 8192
+
 // audit looks for the packs and rolls this device relies on, if that is due or
 // the remote was found to have lost something. What is gone counts as unknown
 // from now on: this run stores again what it needs of it. What is back is
 // known again.
 func (r *Run) audit(ctx context.Context) error {
-	if now := r.now(); now.Sub(r.own.Audited) < auditEvery && !now.Before(r.own.Audited) {
+	if now := r.now(); !r.isSmall() && now.Sub(r.own.Audited) < auditEvery && !now.Before(r.own.Audited) {
 		return nil
 	}
 	lost := 0
@@ -31,7 +35,7 @@ func (r *Run) audit(ctx context.Context) error {
 		lost += n
 	}
 	if lost > 0 {
-		r.warn(fmt.Errorf("%w: %d packs are missing from %s; what they held and is still on the disk is stored again; verify shows which snapshots need them", ErrDamaged, lost, r.v.store.Location()))
+		r.warn(fmt.Errorf("%w: %d are missing from %s; what they held and is still on the disk is stored again; verify shows which snapshots need them", ErrMissing, lost, r.v.store.Location()))
 	}
 	if len(r.own.Rolls) > 0 {
 		if err := r.auditRolls(ctx); err != nil {
@@ -40,6 +44,15 @@ func (r *Run) audit(ctx context.Context) error {
 	}
 	r.own.Audited = r.now()
 	return r.v.saveOwn(r.own)
+}
+
+// isSmall tells whether the packs of this device are listed at once.
+func (r *Run) isSmall() bool {
+	var numbers int64
+	for _, s := range r.v.device().Series {
+		numbers += int64(s.Next)
+	}
+	return numbers < auditAlways
 }
 
 // auditSeries compares the table of a series with what the remote lists.

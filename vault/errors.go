@@ -25,6 +25,9 @@ var (
 	ErrRollback = errors.New("the remote shows an older state than was seen before")
 	// ErrDamaged: an object is missing or its bytes are not what was stored.
 	ErrDamaged = errors.New("damaged")
+	// ErrMissing: a run found that the remote has lost packs that snapshots
+	// need. What they held and is still on the disk is stored again.
+	ErrMissing = errors.New("the remote has lost packs")
 	// ErrRevoked: the trust no longer lets this device write.
 	ErrRevoked = errors.New("this device may not write to the vault")
 	// ErrRestart: the check before a commit found that something the snapshot

@@ -39,8 +39,8 @@ func (d *door) tellBackup(v *vault.Vault, o backup.Options, res backup.Result, b
 		d.remindKit(v)
 	}
 	for _, w := range res.Warnings {
-		if errors.Is(w, vault.ErrRollback) {
-			return outcome{exitDamage, "the snapshot was made, but the remote has lost older ones; coffer verify  tells which"}
+		if errors.Is(w, vault.ErrRollback) || errors.Is(w, vault.ErrMissing) {
+			return outcome{exitDamage, "the snapshot was made, but the remote has lost older data; coffer verify  tells which snapshots it harms"}
 		}
 	}
 	if res.Partial {

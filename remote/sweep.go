@@ -21,15 +21,8 @@ type Sweeper interface {
 // Sweep calls the [Sweeper] under s and its wrappers. Stores that are none
 // leave nothing behind.
 func Sweep(ctx context.Context, s Store) (removed int, err error) {
-	for s != nil {
-		if sw, ok := s.(Sweeper); ok {
-			return sw.Sweep(ctx)
-		}
-		w, ok := s.(interface{ Unwrap() Store })
-		if !ok {
-			break
-		}
-		s = w.Unwrap()
+	if sw, ok := under[Sweeper](s); ok {
+		return sw.Sweep(ctx)
 	}
 	return 0, nil
 }

@@ -12,6 +12,7 @@ package mem
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -29,6 +30,7 @@ type Store struct {
 	mu      sync.Mutex
 	now     func() time.Time
 	objects map[string]object // guarded by mu
+	late    bool              // late publishes are accepted; guarded by mu
 }
 
 type object struct {
@@ -36,7 +38,10 @@ type object struct {
 	time time.Time
 }
 
-var _ remote.Store = (*Store)(nil)
+var (
+	_ remote.Store        = (*Store)(nil)
+	_ remote.ExpiryProber = (*Store)(nil)
+)
 
 // New returns an empty Store.
 func New() *Store {
@@ -196,7 +201,7 @@ func (p *staged) Publish(ctx context.Context) error {
 	if p.published {
 		return nil
 	}
-	if p.discarded || !p.s.now().Before(p.until) {
+	if p.discarded || !p.s.late && !p.s.now().Before(p.until) {
 		return fmt.Errorf("publish %s: %w", p.name, remote.ErrExpired)
 	}
 	if err := p.s.put("publish", p.name, p.data); err != nil {
@@ -211,6 +216,29 @@ func (p *staged) Discard(context.Context) error {
 	defer p.s.mu.Unlock()
 	p.discarded = true
 	return nil
+}
+
+// AcceptLate makes the store publish what was staged however late it comes, as
+// servers do that do not look at the time of a signed request.
+func (s *Store) AcceptLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = true
+}
+
+// ProbeExpiry tries to publish what expires this moment. It waits for nothing.
+func (s *Store) ProbeExpiry(ctx context.Context) (enforced bool, err error) {
+	s.mu.Lock()
+	p := &staged{s: s, name: remote.Canary + "late", until: s.now()}
+	s.mu.Unlock()
+	err = p.Publish(ctx)
+	if errors.Is(err, remote.ErrExpired) {
+		return true, nil
+	}
+	if err == nil {
+		err = s.Delete(ctx, p.name)
+	}
+	return false, err
 }
 
 // Overwrite puts other bytes under a name, there or not, as only something
@@ -236,7 +264,7 @@ func (s *Store) SetTime(name string, t time.Time) {
 func (s *Store) Clone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Store{now: s.now, objects: maps.Clone(s.objects)}
+	return &Store{now: s.now, objects: maps.Clone(s.objects), late: s.late}
 }
 
 // Sums returns the SHA-256 of every object by name.

@@ -34,16 +34,16 @@ const (
 // may know whatever stands on their floor or below, and the fakes. A room
 // inside of a room (vault/trust/canon) is a part of it.
 var houseFloors = [][]houseRooms{
-	{{"chunk", ""}, {"files", ""}, {"remote", ""}, {"config", ""}},
+	{{"chunk", ""}, {"files", ""}, {"remote", ""}, {"config", ""}, {"deploy", ""}},
 	{{"chunk/seal", "chunk"}, {houseShelf, "remote"}},
 	{{"chunk/pack", "chunk chunk/seal"}},
 	{{houseNouns, houseGround + " " + houseNouns}},
 	{{"vault", houseGround + " remote " + houseNouns}},
 	{{houseVerbs, houseGround + " remote vault " + houseNouns}},
-	{{"daemon/report daemon/schedule", ""}},
+	{{"daemon/report daemon/schedule daemon/host", ""}},
 	{{houseVoices, "daemon/report"}, {"daemon/job", "remote vault daemon/report " + houseNouns + " " + houseVerbs}},
-	{{"daemon", "daemon/report daemon/schedule daemon/job " + houseVoices}},
-	{{"cmd/coffer", "config remote vault daemon daemon/report daemon/schedule daemon/job " +
+	{{"daemon", "daemon/report daemon/schedule daemon/host daemon/job " + houseVoices}},
+	{{"cmd/coffer", "config deploy remote vault daemon daemon/report daemon/schedule daemon/host daemon/job " +
 		houseGround + " " + houseNouns + " " + houseVerbs + " " + houseShelf + " " + houseVoices}},
 }
 
@@ -53,22 +53,24 @@ type houseRooms struct{ names, know string }
 // houseModules says which rooms may import a module, "" being all. One module,
 // one room: so each can be replaced by looking in one place.
 var houseModules = map[string]string{
-	"github.com/restic/chunker":       "chunk",
-	"filippo.io/age":                  "chunk/seal",
-	"github.com/klauspost/compress":   "chunk/pack",
-	"github.com/aws/aws-sdk-go-v2":    "remote/s3",
-	"github.com/aws/smithy-go":        "remote/s3",
-	"golang.org/x/time":               "remote",
-	"github.com/pelletier/go-toml/v2": "config",
-	"github.com/gofrs/flock":          "vault/state",
-	"github.com/google/renameio/v2":   "vault/state",
-	"github.com/spf13/cobra":          "cmd/coffer",
-	"github.com/spf13/pflag":          "cmd/coffer",
-	"github.com/vbauerster/mpb/v8":    "cmd/coffer",
-	"github.com/dustin/go-humanize":   "cmd/coffer",
-	"golang.org/x/term":               "cmd/coffer",
-	"golang.org/x/sys":                "files vault/state remote/dir remote/s3",
-	"golang.org/x/sync/errgroup":      "",
+	"github.com/restic/chunker":        "chunk",
+	"filippo.io/age":                   "chunk/seal",
+	"github.com/klauspost/compress":    "chunk/pack",
+	"github.com/aws/aws-sdk-go-v2":     "remote/s3",
+	"github.com/aws/smithy-go":         "remote/s3",
+	"golang.org/x/time":                "remote",
+	"github.com/pelletier/go-toml/v2":  "config",
+	"github.com/gofrs/flock":           "vault/state",
+	"github.com/coreos/go-systemd/v22": "daemon/host",
+	"github.com/godbus/dbus/v5":        "daemon/host",
+	"github.com/google/renameio/v2":    "vault/state",
+	"github.com/spf13/cobra":           "cmd/coffer",
+	"github.com/spf13/pflag":           "cmd/coffer",
+	"github.com/vbauerster/mpb/v8":     "cmd/coffer",
+	"github.com/dustin/go-humanize":    "cmd/coffer",
+	"golang.org/x/term":                "cmd/coffer",
+	"golang.org/x/sys":                 "files vault/state remote/dir remote/s3 daemon/host",
+	"golang.org/x/sync/errgroup":       "",
 }
 
 // A house is what inspect has seen so far.

@@ -17,6 +17,43 @@ func (r *reader) check(c *Config) {
 		r.checkProject(c, &c.Projects[i])
 	}
 	r.checkSamePath(c.Projects)
+	r.checkDaemon(&c.Daemon)
+	for i := range c.Notify {
+		r.checkNotify(c, &c.Notify[i])
+	}
+}
+
+// checkDaemon keeps the web page to this machine.
+func (r *reader) checkDaemon(d *Daemon) {
+	if d.WebAddress != "" && !isLoopback(d.WebAddress) && !d.WebAllowRemote {
+		r.problem(r.where["daemon.web-address"], `write "127.0.0.1:9798", or also web-allow-remote = true`,
+			"web-address: others can reach %.80q, and the page asks nobody for a password", d.WebAddress)
+	}
+}
+
+// checkNotify looks for one target, and for projects that exist.
+func (r *reader) checkNotify(c *Config, n *Notify) {
+	place := "notify." + n.Name
+	var targets []string
+	for _, key := range []string{"url", "url-file", "ping", "ping-file", "desktop"} {
+		if _, set := r.where[place+"."+key]; set && (key != "desktop" || n.Desktop) {
+			targets = append(targets, key)
+		}
+	}
+	switch {
+	case len(targets) == 0:
+		r.problem(r.where[place], "set one of url, url-file, ping, ping-file or desktop = true", "notify %q says not whom to tell", n.Name)
+	case len(targets) > 1:
+		r.problem(r.where[place+"."+targets[1]], "give each a [notify.NAME] of its own", "notify %q has %s already", n.Name, targets[0])
+	}
+	if at, set := r.where[place+".events"]; set && n.IsPing() {
+		r.problem(at, "leave it out", "events means nothing to a ping, which is told of every run")
+	}
+	for i, name := range n.Projects {
+		if _, err := c.Project(name); err != nil {
+			r.fault(r.where[item(place, "projects", i)], "projects", err)
+		}
+	}
 }
 
 // checkVault looks for a remote, and for keys that its kind of remote ignores.
@@ -27,11 +64,14 @@ func (r *reader) checkVault(v *Vault) {
 		return
 	}
 	if v.Remote.Dir != "" {
-		for _, key := range []string{"region", "ca-file", "credentials-file", "profile", "path-style"} {
+		for _, key := range []string{"region", "ca-file", "credentials-file", "profile", "maintain-profile", "path-style", "object-lock", "object-lock-mode"} {
 			if at, set := r.where[place+"."+key]; set {
 				r.problem(at, "it is for S3", "%s means nothing to a folder", key)
 			}
 		}
+	}
+	if at, set := r.where[place+".object-lock-mode"]; set && v.ObjectLock == (Span{}) && v.Remote.Dir == "" {
+		r.problem(at, `write object-lock = "30d" as well`, "object-lock-mode means nothing without object-lock")
 	}
 	if at, set := r.where[place+".ca-file"]; set && strings.HasPrefix(v.Remote.Endpoint, "http:") {
 		r.problem(at, "write https: in the remote", "ca-file means nothing without TLS")
@@ -86,6 +126,19 @@ func (r *reader) checkProject(c *Config, p *Project) {
 		}
 	}
 	r.checkExcludes(p)
+	r.checkForget(p)
+}
+
+// checkForget finds a schedule for forgetting without a policy that lets
+// anything go, and drops the one that is said for all.
+func (r *reader) checkForget(p *Project) {
+	if !p.Keep.IsZero() {
+		return
+	}
+	if at, set := r.where["project."+p.Name+".schedule.forget"]; set && p.Schedule.Forget != "" {
+		r.problem(at, `write how much, as in keep.daily = 14, or schedule.forget = "off"`, "schedule.forget means nothing to a project that keeps everything")
+	}
+	p.Schedule.Forget = ""
 }
 
 // resolveVault fills in the default vault, or reports why it cannot.

@@ -6,18 +6,26 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 )
 
 // maxSize bounds a config file, in bytes, before it is parsed.
 const maxSize = 1 << 20
 
-// A Config is a checked file with its defaults filled in.
+// A Config is a checked file with its defaults filled in: where a project or a
+// vault says nothing, it holds what is said for all.
 type Config struct {
 	DefaultVault string      // of projects that name none; "" only where there is no single obvious one
 	Compression  Compression // of what is stored from now on
 	DedupMemory  Span        // how long a chunk that no newer snapshot names stays known to deduplication
-	Vaults       []Vault     // in the order of the file
-	Projects     []Project   // in the order of the file
+	Timezone     string      // in which schedules and times of day are meant, as in Europe/Paris; "" is the system's
+	Schedule     Schedules   // of projects and vaults that say nothing else
+	Keep         Keep        // of projects that say nothing else
+	Daemon       Daemon
+	Vaults       []Vault   // in the order of the file
+	Projects     []Project // in the order of the file
+	Notify       []Notify  // in the order of the file
 }
 
 // A Vault says where a vault rests and how to get there.
@@ -31,12 +39,22 @@ type Vault struct {
 	CAFile          string // PEM file of further certificate authorities, absolute, or ""
 	CredentialsFile string // shared credentials file, absolute, or "" for the usual place
 	Profile         string // in the credentials file, or ""
+	MaintainProfile string // of prune and forget, which need to delete; "" is Profile
 	PathStyle       bool   // https://host/bucket/ instead of https://bucket.host/
+	ObjectLock      Span   // how long the store must refuse to delete what is uploaded; zero is no lock
+	ObjectLockMode  LockMode
 
 	// How much of the line it may take.
 	UploadLimit   Rate
 	DownloadLimit Rate
+	UploadTimes   []RateTime // times of day that have another limit; no two overlap
+	DownloadTimes []RateTime
 	Connections   int // at one time, from 1 to MaxConnections
+
+	// What is done to it.
+	Schedule     Schedules // Verify, Drill and Prune; the others are empty
+	VerifyWithin Span      // each byte is read at least this often
+	Price        Price     // for the plans that say what something costs
 }
 
 // A Project is a set of folders under one policy.
@@ -51,6 +69,18 @@ type Project struct {
 	IgnoreFiles   []string // names of files in the tree that hold such patterns for their folder; never nil
 	OneFileSystem bool     // stay on the file system that each path is on
 	CacheDirs     bool     // keep what stands beside a CACHEDIR.TAG, which is else left out
+
+	// When it is backed up, and what is kept.
+	Schedule   Schedules // Backup and Forget; the others are empty. No Forget where Keep is zero.
+	Conditions Conditions
+	Keep       Keep
+
+	// What the daemon and backup run before and after a run of the project.
+	RunBefore   Hook
+	RunAfter    Hook          // after a run that was ok or partial
+	RunFailed   Hook          // after one that failed
+	RunFinally  Hook          // after any
+	HookTimeout time.Duration // of hooks that name none
 }
 
 // Compression trades the processor's time for space.
@@ -62,28 +92,68 @@ const (
 	CompressBetter  Compression = "better"
 )
 
+// A LockMode says whether someone with special rights may lift an object lock
+// before its time.
+type LockMode string
+
+const (
+	LockGovernance LockMode = "governance"
+	LockCompliance LockMode = "compliance" // nobody, not even the owner of the bucket
+)
+
 // MaxConnections bounds Vault.Connections: each holds a pack in memory.
 const MaxConnections = 64
 
 // Default returns the config that holds when there is no file.
 func Default() *Config {
-	return &Config{Compression: CompressDefault, DedupMemory: Span{Days: 30}}
+	return &Config{
+		Compression: CompressDefault,
+		DedupMemory: Span{Days: 30},
+		Schedule:    Schedules{Backup: "@hourly", Forget: "@daily", Verify: "@daily"},
+		Daemon: Daemon{
+			RetryFor:   time.Hour,
+			LogLevel:   LogInfo,
+			Conditions: Conditions{Metered: MeteredRun, Network: NetworkWait},
+		},
+	}
 }
 
 // NewVault returns a vault at r with the defaults filled in.
 func NewVault(name string, r Remote) Vault {
-	return Vault{Name: name, Remote: r, PathStyle: r.wantsPathStyle(), Connections: 2}
+	v := Vault{Name: name, Remote: r, PathStyle: r.wantsPathStyle(), Connections: 2, VerifyWithin: Span{Days: 30}}
+	Default().lendVault(&v)
+	return v
 }
 
 // NewProject returns a project of these absolute paths with the defaults
 // filled in and no vault yet.
 func NewProject(name string, paths ...string) Project {
-	return Project{Name: name, Paths: paths, IgnoreFiles: []string{".cofferignore"}}
+	p := Project{Name: name, Paths: paths, IgnoreFiles: []string{".cofferignore"}, HookTimeout: 10 * time.Minute}
+	Default().lendProject(&p)
+	p.Schedule.Forget = "" // it keeps everything
+	return p
 }
+
+// lendVault gives v what is said for all vaults.
+func (c *Config) lendVault(v *Vault) {
+	v.Schedule = Schedules{Verify: c.Schedule.Verify, Drill: c.Schedule.Drill, Prune: c.Schedule.Prune}
+}
+
+// lendProject gives p what is said for all projects.
+func (c *Config) lendProject(p *Project) {
+	p.Schedule = Schedules{Backup: c.Schedule.Backup, Forget: c.Schedule.Forget}
+	p.Conditions = c.Daemon.Conditions
+	p.Keep = c.Keep
+	p.Keep.Tags = slices.Clone(c.Keep.Tags)
+}
+
+// Load reads the file at path as [Checks.Load] does, and checks no more of
+// schedules than their form.
+func Load(path string) (*Config, error) { return Checks{}.Load(path) }
 
 // Load reads the file at path. Mistakes in it are an [*Error]; where there is
 // no file the error wraps [fs.ErrNotExist].
-func Load(path string) (*Config, error) {
+func (k Checks) Load(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
@@ -93,7 +163,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
-	return Parse(data, path)
+	return k.Parse(data, path)
 }
 
 // DefaultPath says where the config file is looked for: $COFFER_CONFIG, else

@@ -3,75 +3,121 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
-// A field is a key of a table: how its value is taken over, and what one looks
-// like in a hint.
+// A field is a key of a table: how its value is taken over and shown, and what
+// the schema and the hints say of it.
 type field struct {
 	key     string
+	kind    kind
 	example string // as TOML
+	doc     string // what it says, its unit and limits
+	words   []string
+	low     int64 // of a number
+	high    int64
+	lent    bool // its default is what is said for all
 	take    func(r *reader, place string, e *entry)
-}
+	show    func() string // the value in effect as TOML, or "" to leave it out
 
-// fileFields are the keys at the top of the file.
-func fileFields(c *Config) []field {
-	return []field{
-		text("default-vault", `"home"`, &c.DefaultVault, parseName),
-		text("compression", `"default"`, &c.Compression, parseCompression),
-		text("dedup-memory", `"30d"`, &c.DedupMemory, parseMemory),
-	}
-}
-
-// vaultFields are the keys of a [vault.NAME].
-func vaultFields(v *Vault) []field {
-	return []field{
-		text("remote", `"s3:https://host/bucket/prefix"`, &v.Remote, ParseRemote),
-		text("region", `"eu-central-1"`, &v.Region, parseWord),
-		text("ca-file", `"/etc/ssl/my-ca.pem"`, &v.CAFile, ParsePath),
-		text("credentials-file", `"~/.config/coffer/credentials"`, &v.CredentialsFile, ParsePath),
-		text("profile", `"backup"`, &v.Profile, parseWord),
-		toggle("path-style", &v.PathStyle),
-		text("upload-limit", `"5MiB/s"`, &v.UploadLimit, ParseRate),
-		text("download-limit", `"5MiB/s"`, &v.DownloadLimit, ParseRate),
-		number("connections", &v.Connections, 1, MaxConnections),
-		toggle("classic", &v.Classic),
-	}
-}
-
-// projectFields are the keys of a [project.NAME].
-func projectFields(p *Project) []field {
-	return []field{
-		filled(list("paths", `["~/work/site"]`, &p.Paths, unique(ParsePath))),
-		text("vault", `"home"`, &p.Vault, parseName),
-		list("tags", `["client"]`, &p.Tags, unique(parseTag)),
-		list("exclude", `["*.tmp", "/build"]`, &p.Exclude, parsePattern),
-		list("ignore-files", `[".gitignore"]`, &p.IgnoreFiles, unique(parseFileName)),
-		toggle("one-file-system", &p.OneFileSystem),
-		toggle("cache-dirs", &p.CacheDirs),
-	}
+	// Of a table only.
+	fields []field
+	named  bool // it holds tables with names, and fields are theirs
 }
 
 // wants reports a value of the wrong kind.
-func (r *reader) wants(f *field, want kind, e *entry) {
-	r.problem(e.value.at, fmt.Sprintf("write %s = %s", f.key, f.example), "%s wants %s, not %s", f.key, want, e.kind)
+func (r *reader) wants(f *field, e *entry) {
+	hint := fmt.Sprintf("write %s = %s", f.key, f.example)
+	if f.example == "" {
+		hint = ""
+	}
+	r.problem(e.value.at, hint, "%s wants %s, not %s", f.key, f.kind, e.kind)
 }
 
-// text is a field that is written as a string.
-func text[T any](key, example string, dst *T, parse func(string) (T, error)) field {
-	f := field{key: key, example: example}
+// written is a field that is written as a string.
+func written(key, example, doc string, use func(r *reader, s string) error, show func() string) field {
+	f := field{key: key, kind: aString, example: example, doc: doc}
 	f.take = func(r *reader, _ string, e *entry) {
 		if e.kind != aString {
-			r.wants(&f, aString, e)
+			r.wants(&f, e)
 			return
 		}
-		r.parse(e.value, key, func(s string) (err error) {
-			*dst, err = parse(s)
-			return err
-		})
+		r.parse(e.value, key, func(s string) error { return use(r, s) })
+	}
+	f.show = func() string {
+		if s := show(); s != "" {
+			return quote(s)
+		}
+		return ""
 	}
 	return f
+}
+
+// text is a field whose value is shown as it prints, and left out if that is
+// nothing.
+func text[T any](key, example, doc string, dst *T, parse func(string) (T, error)) field {
+	return written(key, example, doc, into(dst, parse), func() string { return fmt.Sprint(*dst) })
+}
+
+// into makes a use of a parser.
+func into[T any](dst *T, parse func(string) (T, error)) func(*reader, string) error {
+	return func(_ *reader, s string) (err error) {
+		*dst, err = parse(s)
+		return err
+	}
+}
+
+// word is a field that is one of a few words.
+func word[T ~string](key, doc string, dst *T, known ...T) field {
+	parse := func(s string) (T, error) {
+		if !slices.Contains(known, T(s)) {
+			return "", notOneOf(s, known)
+		}
+		return T(s), nil
+	}
+	f := text(key, quote(string(known[0])), doc, dst, parse)
+	for _, k := range known {
+		f.words = append(f.words, string(k))
+	}
+	return f
+}
+
+// stretch is a field that is a span, left out if it is zero.
+func stretch(key, example, doc string, dst *Span) field {
+	return written(key, example, doc, into(dst, parseDays), func() string {
+		if *dst == (Span{}) {
+			return ""
+		}
+		return dst.String()
+	})
+}
+
+// length is a field that is a length of time from low to high. Zero is left
+// out where it could not be written.
+func length(key, example, doc string, dst *time.Duration, low, high time.Duration) field {
+	return written(key, example, doc, into(dst, lengthFrom(low, high)), func() string {
+		if *dst < low {
+			return ""
+		}
+		return FormatDuration(*dst)
+	})
+}
+
+// cron is a field that is a schedule.
+func cron(key, example, doc string, dst *string) field {
+	use := func(r *reader, s string) (err error) {
+		*dst, err = r.checks.parseCron(s)
+		return err
+	}
+	return written(key, example, doc, use, func() string {
+		if *dst == "" {
+			return "off"
+		}
+		return *dst
+	})
 }
 
 // parse hands a string on, unless it is one that no key can use. what is what
@@ -90,11 +136,11 @@ func (r *reader) parse(v value, what string, use func(string) error) {
 }
 
 // toggle is a field that is true or false.
-func toggle(key string, dst *bool) field {
-	f := field{key: key, example: "true"}
+func toggle(key, doc string, dst *bool) field {
+	f := field{key: key, kind: aFlag, example: "true", doc: doc, show: func() string { return strconv.FormatBool(*dst) }}
 	f.take = func(r *reader, _ string, e *entry) {
 		if e.kind != aFlag {
-			r.wants(&f, aFlag, e)
+			r.wants(&f, e)
 			return
 		}
 		*dst = e.flag
@@ -103,12 +149,12 @@ func toggle(key string, dst *bool) field {
 }
 
 // number is a field that is a whole number from low to high.
-func number(key string, dst *int, low, high int64) field {
-	f := field{key: key, example: "4"}
+func number(key, example, doc string, dst *int, low, high int64) field {
+	f := field{key: key, kind: aNumber, example: example, doc: doc, low: low, high: high, show: func() string { return strconv.Itoa(*dst) }}
 	f.take = func(r *reader, _ string, e *entry) {
 		switch {
 		case e.kind != aNumber:
-			r.wants(&f, aNumber, e)
+			r.wants(&f, e)
 		case !e.whole || e.num < low || e.num > high:
 			r.problem(e.value.at, "", "%s wants a whole number from %d to %d", key, low, high)
 		default:
@@ -120,14 +166,14 @@ func number(key string, dst *int, low, high int64) field {
 
 // list is a field that is a list of strings. parse is given what the list
 // holds so far.
-func list(key, example string, dst *[]string, parse func(s string, before []string) (string, error)) field {
-	f := field{key: key, example: example}
+func list[T any](key, example, doc string, dst *[]T, parse func(s string, before []T) (T, error)) field {
+	f := field{key: key, kind: aTextList, example: example, doc: doc, show: func() string { return quoteAll(*dst) }}
 	f.take = func(r *reader, place string, e *entry) {
 		if e.kind != aList {
-			r.wants(&f, "a list of strings", e)
+			r.wants(&f, e)
 			return
 		}
-		*dst = []string{} // not nil: an empty list is not the same as none
+		*dst = []T{} // not nil: an empty list is not the same as none
 		for _, v := range e.list {
 			if v.kind != aString {
 				r.problem(v.at, fmt.Sprintf("write %s = %s", key, example), "%s wants strings in its list, not %s", key, v.kind)
@@ -161,12 +207,74 @@ func filled(f field) field {
 }
 
 // unique refuses what the list holds already.
-func unique(parse func(string) (string, error)) func(string, []string) (string, error) {
-	return func(s string, before []string) (string, error) {
+func unique[T comparable](parse func(string) (T, error)) func(string, []T) (T, error) {
+	return func(s string, before []T) (T, error) {
 		got, err := parse(s)
 		if err == nil && slices.Contains(before, got) {
-			return "", wrong("", "%.80q stands twice in the list", s)
+			return got, wrong("", "%.80q stands twice in the list", s)
 		}
 		return got, err
 	}
+}
+
+// group is a field that is a table of further fields.
+func group(key, doc string, fields []field) field {
+	f := field{key: key, kind: aTable, doc: doc, fields: fields}
+	f.take = func(r *reader, place string, e *entry) {
+		if e.kind != aTable {
+			hint := fmt.Sprintf("write %s.%s = %s", key, fields[0].key, fields[0].example)
+			r.problem(e.value.at, hint, "%s wants %s, not %s", key, aTable, e.kind)
+			return
+		}
+		r.fields(e.table, join(place, key), fields)
+	}
+	return f
+}
+
+// hook is a field that is a command or a table with one.
+func hook(key, doc string, dst *Hook) field {
+	fields := []field{
+		text("command", `"pg_dump -f ~/work/shop/db.sql shop"`, "What the shell runs.", &dst.Command, parseCommand),
+		length("timeout", `"5m"`, "After which it is ended, in s, m (minutes), h or d. The default is hook-timeout.",
+			&dst.Timeout, time.Second, day),
+	}
+	f := field{key: key, kind: aHook, example: fields[0].example, doc: doc, fields: fields}
+	f.take = func(r *reader, place string, e *entry) {
+		switch e.kind {
+		case aString:
+			fields[0].take(r, place, &entry{key: key, at: e.at, value: e.value})
+		case aTable:
+			place = join(place, key)
+			r.fields(e.table, place, fields)
+			if _, set := r.where[place+".command"]; !set {
+				r.problem(e.value.at, fmt.Sprintf(`write %s = {command = %s, timeout = "5m"}`, key, f.example), "%s has no command", key)
+			}
+		default:
+			r.wants(&f, e)
+		}
+	}
+	f.show = func() string {
+		if dst.Command == "" {
+			return ""
+		}
+		return fmt.Sprintf("{command = %s, timeout = %s}", quote(dst.Command), quote(FormatDuration(dst.Timeout)))
+	}
+	return f
+}
+
+// lent are fields whose default is what is said for all.
+func lent(fields []field) []field {
+	for i := range fields {
+		fields[i].lent = true
+		fields[i].fields = lent(fields[i].fields)
+	}
+	return fields
+}
+
+// only is a field that is shown under a condition.
+func only(condition bool, f field) field {
+	if !condition {
+		f.show = func() string { return "" }
+	}
+	return f
 }

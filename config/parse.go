@@ -7,11 +7,23 @@ import (
 	"sort"
 )
 
+// Checks are what only other rooms can tell of a value. Each may be nil, and
+// then only the form of the value is checked.
+type Checks struct {
+	// Cron says what is wrong with a schedule that can never fire or that is
+	// not one. It is given what stands in the file, but never "off".
+	Cron func(spec string) error
+}
+
+// Parse reads the text of a config file as [Checks.Parse] does, and checks no
+// more of schedules than their form.
+func Parse(data []byte, name string) (*Config, error) { return Checks{}.Parse(data, name) }
+
 // Parse reads the text of a config file. name is what messages call it. All
 // mistakes come back together in one [*Error].
-func Parse(data []byte, name string) (*Config, error) {
+func (k Checks) Parse(data []byte, name string) (*Config, error) {
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
-	r := &reader{report: &report{src: newSource(data)}, where: map[string]span{}}
+	r := &reader{report: &report{src: newSource(data)}, checks: k, where: map[string]span{}}
 	if len(data) > maxSize {
 		r.problem(span{}, "", "is larger than %s, which no config is", Size(maxSize))
 		return nil, r.err(name)

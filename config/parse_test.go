@@ -17,6 +17,7 @@ const full = "\uFEFF" + `# A comment.
 default-vault = "home"
 compression = "better"
 dedup-memory = "1y2m"
+timezone = "Europe/Paris"
 
 [vault.home]
 remote = "s3:https://S3.example.com:9000/backups/a/b/"
@@ -29,8 +30,21 @@ upload-limit = "5MiB/s"
 download-limit = "40Mbit/s"
 connections = 8
 classic = true
+maintain-profile = "maintain"
+object-lock = "1m"
+object-lock-mode = "compliance"
+upload-times = ["08:00-18:00 2MiB/s", "22:00-6:00 unlimited"]
+download-times = ["00:00-24:00 1Gbit/s"]
+verify-within = "90d"
+price-per-tb = "6.5 USD"
+
+[vault.home.schedule]
+verify = "TZ=America/New_York 5 4 * * sun"
+drill = "off"
+prune = "@weekly"
 
 [vault]
+usb.schedule.drill = "@monthly"
 usb.remote = '/mnt//usb/'
 
 [project.site]
@@ -43,17 +57,79 @@ exclude = ["*.tmp", "!keep.tmp", "a\\b \"c\""]
 ignore-files = []
 one-file-system = true
 cache-dirs = true
+schedule = {backup = "*/20 9-17 * * 1-5"}
+keep.weekly = 0
+keep.within = "2m"
+keep.tags = ["delivered"]
+run-before = "pg_dump \"shop\" > /tmp/shop.sql"
+run-after = {command = "true"}
+run-failed = {timeout = "90s", command = "false"}
+hook-timeout = "1h30m"
+jitter = "0s"
+max-age = "3d"
+on-battery = "run"
+metered = "run"
+network = "run"
 
 [project]
-notes = {paths = ["~"], vault = "usb"}
+notes = {paths = ["~"], vault = "usb", run-finally = "true", schedule.forget = "off"}
+
+# What is said for all may stand behind those that it is said for.
+[schedule]
+backup = "@every 90m"
+forget = "off"
+verify = "@weekly"
+drill = "0 12 1 * *"
+prune = "off"
+
+[keep]
+last = 3
+hourly = 24
+daily = 7
+weekly = 4
+monthly = 12
+yearly = 9999
+within = "30d"
+tags = []
+
+[daemon]
+retry-for = "0s"
+web-address = "0.0.0.0:80"
+web-allow-remote = true
+metrics-file = "~/coffer.prom"
+log-level = "debug"
+jitter = "10m"
+max-age = "26h"
+on-battery = "skip-below 30%"
+metered = "skip"
+network = "wait"
+
+[notify.phone]
+url = "ntfy://ntfy.example.com/backups"
+events = ["stale", "damage"]
+projects = ["site"]
+
+[notify]
+mail.url-file = "~/mail"
+check.ping = "https://pings.example.com/4c1f/"
+check2.ping-file = "/etc/coffer/ping"
+desk.desktop = true
 `
 
 // fullValues are those of full, with /home/ada as the home folder.
 func fullValues() *Config {
+	keep := Keep{Last: 3, Hourly: 24, Daily: 7, Weekly: 4, Monthly: 12, Yearly: 9999, Within: Span{Days: 30}, Tags: []string{}}
+	conditions := Conditions{Jitter: 10 * time.Minute, MaxAge: 26 * time.Hour, OnBattery: 30, Metered: MeteredSkip, Network: NetworkWait}
 	return &Config{
 		DefaultVault: "home",
 		Compression:  CompressBetter,
 		DedupMemory:  Span{Years: 1, Months: 2},
+		Timezone:     "Europe/Paris",
+		Schedule:     Schedules{Backup: "@every 90m", Verify: "@weekly", Drill: "0 12 1 * *"},
+		Keep:         keep,
+		Daemon: Daemon{
+			WebAddress: "0.0.0.0:80", WebAllowRemote: true, MetricsFile: "/home/ada/coffer.prom", LogLevel: LogDebug, Conditions: conditions,
+		},
 		Vaults: []Vault{{
 			Name:            "home",
 			Remote:          Remote{Endpoint: "https://s3.example.com:9000", Bucket: "backups", Prefix: "a/b"},
@@ -61,12 +137,21 @@ func fullValues() *Config {
 			CAFile:          "/home/ada/ca.pem",
 			CredentialsFile: "/etc/coffer/credentials",
 			Profile:         "backup",
+			MaintainProfile: "maintain",
+			ObjectLock:      Span{Months: 1},
+			ObjectLockMode:  LockCompliance,
 			UploadLimit:     5 << 20,
 			DownloadLimit:   5e6,
+			UploadTimes:     []RateTime{{8 * 60, 18 * 60, 2 << 20}, {22 * 60, 6 * 60, 0}},
+			DownloadTimes:   []RateTime{{0, 24 * 60, 125e6}},
 			Connections:     8,
 			Classic:         true,
+			Schedule:        Schedules{Verify: "TZ=America/New_York 5 4 * * sun", Prune: "@weekly"},
+			VerifyWithin:    Span{Days: 90},
+			Price:           Price{6500000, "USD"},
 		}, {
-			Name: "usb", Remote: Remote{Dir: "/mnt/usb"}, Connections: 2,
+			Name: "usb", Remote: Remote{Dir: "/mnt/usb"}, Connections: 2, VerifyWithin: Span{Days: 30},
+			Schedule: Schedules{Verify: "@weekly", Drill: "@monthly"},
 		}},
 		Projects: []Project{{
 			Name:          "site",
@@ -77,9 +162,26 @@ func fullValues() *Config {
 			IgnoreFiles:   []string{},
 			OneFileSystem: true,
 			CacheDirs:     true,
+			Schedule:      Schedules{Backup: "*/20 9-17 * * 1-5"},
+			Conditions:    Conditions{MaxAge: 72 * time.Hour, Metered: MeteredRun, Network: NetworkRun},
+			Keep: Keep{Last: 3, Hourly: 24, Daily: 7, Monthly: 12, Yearly: 9999, Within: Span{Months: 2},
+				Tags: []string{"delivered"}},
+			RunBefore:   Hook{`pg_dump "shop" > /tmp/shop.sql`, 90 * time.Minute},
+			RunAfter:    Hook{"true", 90 * time.Minute},
+			RunFailed:   Hook{"false", 90 * time.Second},
+			HookTimeout: 90 * time.Minute,
 		}, {
 			Name: "notes", Paths: []string{"/home/ada"}, Vault: "usb", IgnoreFiles: []string{".cofferignore"},
+			Schedule: Schedules{Backup: "@every 90m"}, Conditions: conditions, Keep: keep,
+			RunFinally: Hook{"true", 10 * time.Minute}, HookTimeout: 10 * time.Minute,
 		}},
+		Notify: []Notify{
+			{Name: "phone", URL: "ntfy://ntfy.example.com/backups", Events: []Event{EventStale, EventDamage}, Projects: []string{"site"}},
+			{Name: "mail", URLFile: "/home/ada/mail", Events: Events()},
+			{Name: "check", Ping: "https://pings.example.com/4c1f"},
+			{Name: "check2", PingFile: "/etc/coffer/ping"},
+			{Name: "desk", Desktop: true, Events: Events()},
+		},
 	}
 }
 
@@ -115,7 +217,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 		if err := errors.Join(err, parseErr); err != nil {
 			t.Fatal(err)
 		}
-		if NewVault("a", r) != c.Vaults[0] || c.Vaults[0].PathStyle != want {
+		if !cmp.Equal(NewVault("a", r), c.Vaults[0]) || c.Vaults[0].PathStyle != want {
 			t.Errorf("%s: path style %v, want %v", text, c.Vaults[0].PathStyle, want)
 		}
 	}

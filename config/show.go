@@ -9,69 +9,59 @@ import (
 // the same meaning. What is left to the environment is left out.
 func (c *Config) Show() string {
 	var w tomlWriter
-	if c.DefaultVault != "" {
-		w.text("default-vault", c.DefaultVault)
+	w.keys("", fileFields(c))
+	for i := range c.Vaults {
+		w.header("vault." + c.Vaults[i].Name)
+		w.keys("", vaultFields(&c.Vaults[i]))
 	}
-	w.text("compression", string(c.Compression))
-	w.text("dedup-memory", c.DedupMemory.String())
-	for _, v := range c.Vaults {
-		w.vault(v)
+	for i := range c.Projects {
+		w.header("project." + c.Projects[i].Name)
+		w.keys("", projectFields(&c.Projects[i]))
 	}
-	for _, p := range c.Projects {
-		w.project(p)
+	for i := range c.Notify {
+		w.header("notify." + c.Notify[i].Name)
+		w.keys("", notifyFields(&c.Notify[i]))
 	}
 	return w.String()
 }
 
-func (w *tomlWriter) vault(v Vault) {
-	w.header("vault", v.Name)
-	w.text("remote", v.Remote.String())
-	w.set("region", v.Region)
-	w.set("ca-file", v.CAFile)
-	w.set("credentials-file", v.CredentialsFile)
-	w.set("profile", v.Profile)
-	if v.Remote.Dir == "" {
-		w.plain("path-style", v.PathStyle)
-	}
-	w.text("upload-limit", v.UploadLimit.String())
-	w.text("download-limit", v.DownloadLimit.String())
-	w.plain("connections", v.Connections)
-	w.plain("classic", v.Classic)
-}
-
-func (w *tomlWriter) project(p Project) {
-	w.header("project", p.Name)
-	w.list("paths", p.Paths)
-	w.set("vault", p.Vault)
-	w.list("tags", p.Tags)
-	w.list("exclude", p.Exclude)
-	w.list("ignore-files", p.IgnoreFiles)
-	w.plain("one-file-system", p.OneFileSystem)
-	w.plain("cache-dirs", p.CacheDirs)
-}
-
 // A tomlWriter writes the little TOML that a config needs.
-type tomlWriter struct{ strings.Builder }
+type tomlWriter struct {
+	strings.Builder
+	named bool // within a table that has a name, where further tables become dotted keys
+}
 
-func (w *tomlWriter) header(group, name string) { fmt.Fprintf(w, "\n[%s.%s]\n", group, name) }
+func (w *tomlWriter) header(name string) {
+	w.named = true
+	w.open(name)
+}
 
-func (w *tomlWriter) plain(key string, v any) { fmt.Fprintf(w, "%s = %v\n", key, v) }
+func (w *tomlWriter) open(name string) { fmt.Fprintf(w, "\n[%s]\n", name) }
 
-func (w *tomlWriter) text(key, s string) { w.plain(key, quote(s)) }
-
-// set writes a string that has no default.
-func (w *tomlWriter) set(key, s string) {
-	if s != "" {
-		w.text(key, s)
+// keys writes fields that have something to show.
+func (w *tomlWriter) keys(prefix string, fields []field) {
+	for _, f := range fields {
+		switch {
+		case f.kind != aTable:
+			if s := f.show(); s != "" {
+				fmt.Fprintf(w, "%s%s = %s\n", prefix, f.key, s)
+			}
+		case w.named:
+			w.keys(f.key+".", f.fields)
+		default:
+			w.open(f.key)
+			w.keys("", f.fields)
+		}
 	}
 }
 
-func (w *tomlWriter) list(key string, items []string) {
+// quoteAll makes a TOML list of strings.
+func quoteAll[T any](items []T) string {
 	all := make([]string, len(items))
-	for i, s := range items {
-		all[i] = quote(s)
+	for i, v := range items {
+		all[i] = quote(fmt.Sprint(v))
 	}
-	w.plain(key, "["+strings.Join(all, ", ")+"]")
+	return "[" + strings.Join(all, ", ") + "]"
 }
 
 // quote makes a TOML string. Control characters, which would need escapes that

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestShow(t *testing.T) {
@@ -42,8 +43,6 @@ func reparse(t *testing.T, c *Config) string {
 	if err != nil {
 		t.Fatalf("%v\nin\n%s", err, c.Show())
 	}
-	return cmp.Diff(c, again, cmp.Transformer("nil", func(s []string) []string {
-		// A list that is empty and one that is missing mean the same.
-		return append([]string{}, s...)
-	}))
+	// A list that is empty and one that is missing mean the same.
+	return cmp.Diff(c, again, cmpopts.EquateEmpty())
 }

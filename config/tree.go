@@ -24,6 +24,10 @@ const (
 	aList   kind = "a list"
 	aTable  kind = "a table"
 	aDate   kind = "a date"
+
+	// Of a field only.
+	aTextList kind = "a list of strings"
+	aHook     kind = "a command, or a table with one"
 )
 
 // A value is the right side of an equals sign; what is set depends on kind.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -61,24 +60,42 @@ func parsePattern(s string, _ []string) (string, error) {
 	return s, nil
 }
 
-func parseCompression(s string) (Compression, error) {
-	known := []string{string(CompressFastest), string(CompressDefault), string(CompressBetter)}
-	if slices.Contains(known, s) {
-		return Compression(s), nil
+// notOneOf says that s is none of the words that it may be.
+func notOneOf[T ~string](s string, known []T) error {
+	words := make([]string, len(known))
+	for i, k := range known {
+		words[i] = string(k)
 	}
-	hint := didYouMean(s, known)
+	hint := didYouMean(s, words)
 	if hint == "" {
-		hint = "write " + quoted(known)
+		hint = "write " + quoted(words)
 	}
-	return "", wrong(hint, "there is no compression %.40q", s)
+	return wrong(hint, "it cannot be %.40q", s)
 }
 
-// parseMemory reads dedup-memory. With less than a day, a run that fails once
-// would begin the next from nothing.
-func parseMemory(s string) (Span, error) {
+// parseDays reads a span of at least a day. With a dedup-memory of less, a run
+// that fails once would begin the next from nothing; and nothing that is
+// counted in spans goes on within the day.
+func parseDays(s string) (Span, error) {
 	d, err := ParseSpan(s)
 	if err == nil && d.Years+d.Months+d.Days == 0 && d.Hours < 24 {
 		return Span{}, wrong("at least 1d", "%.40q is too short", s)
 	}
 	return d, err
+}
+
+// parseCommand reads the command of a hook.
+func parseCommand(s string) (string, error) {
+	if strings.TrimSpace(s) == "" {
+		return "", wrong("leave the hook out instead", "%q is no command", s)
+	}
+	return s, nil
+}
+
+// parseMetricsFile reads the path of a Prometheus text file.
+func parseMetricsFile(s string) (string, error) {
+	if !strings.HasSuffix(s, ".prom") {
+		return "", wrong("collectors read only files whose name ends in .prom", "%.80q ends in something else", s)
+	}
+	return ParsePath(s)
 }

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// cronForms says how a schedule is written.
+const cronForms = `write it like "@daily" or "30 2 * * *" (minute hour day month weekday), or "off"`
+
+// cronNames are the short forms of schedules.
+var cronNames = []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
+
+// parseCron looks at the form of a schedule and has the rest checked. "off"
+// becomes "".
+func (k Checks) parseCron(s string) (string, error) {
+	if s == "off" {
+		return "", nil
+	}
+	spec, err := cutZone(s)
+	if err != nil {
+		return "", err
+	}
+	if err := cronForm(spec); err != nil {
+		return "", err
+	}
+	if k.Cron == nil {
+		return s, nil
+	}
+	if err := k.Cron(s); err != nil {
+		return "", wrong(cronForms, "%.80q cannot be: %v", s, err)
+	}
+	return s, nil
+}
+
+// cutZone takes the zone off the front of a schedule. A parser of schedules
+// may panic at a zone with nothing behind it.
+func cutZone(s string) (spec string, err error) {
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(s, "CRON_"), "TZ=")
+	if !ok {
+		return s, nil
+	}
+	zone, spec, found := strings.Cut(rest, " ")
+	if !found || strings.TrimSpace(spec) == "" {
+		return "", wrong(`write it like "TZ=Europe/Paris 30 2 * * *"`, "%.80q has a zone and no schedule", s)
+	}
+	if _, err := parseZone(zone); err != nil {
+		return "", err
+	}
+	return spec, nil
+}
+
+// cronForm looks at a schedule without its zone.
+func cronForm(s string) error {
+	fields := strings.Fields(s)
+	switch {
+	case strings.HasPrefix(s, "@every "):
+		d, err := time.ParseDuration(strings.TrimPrefix(s, "@every "))
+		if err != nil || d < time.Minute {
+			return wrong(`write it like "@every 90m", at least 1m`, "%.80q has no length of time", s)
+		}
+	case s == "@reboot":
+		return wrong("what was missed is caught up at the start anyway", "there is no schedule %q", s)
+	case strings.HasPrefix(s, "@"):
+		if !slices.Contains(cronNames, s) {
+			hint := didYouMean(s, cronNames)
+			if hint == "" {
+				hint = cronForms
+			}
+			return wrong(hint, "there is no schedule %.40q", s)
+		}
+	case len(fields) != 5:
+		return wrong(cronForms, "%.80q has %s and not five", s, count(len(fields), "field"))
+	}
+	return nil
+}
+
+// count says how many.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// parseZone reads the name of a time zone.
+func parseZone(s string) (string, error) {
+	const like = `write it like "Europe/Paris" or "UTC"`
+	switch {
+	case strings.Contains(s, "TZ="):
+		return "", wrong(like, "%.80q is not the name of a time zone alone", s)
+	case s == "" || s == "Local":
+		return "", wrong(like+", or leave it out for the system's", "%q is not the name of a time zone", s)
+	}
+	if _, err := time.LoadLocation(s); err != nil {
+		return "", wrong(like, "there is no time zone %.80q", s)
+	}
+	return s, nil
+}

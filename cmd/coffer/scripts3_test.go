@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -48,6 +49,24 @@ func (s *stores) use(ts *testscript.TestScript, neg bool, args []string) {
 		"AWS_ACCESS_KEY_ID": srv.AccessKey, "AWS_SECRET_ACCESS_KEY": srv.SecretKey, "CA": srv.CAFile,
 		"ENDPOINT": srv.Endpoint, "DATA": filepath.Join(srv.Data, bucket), "REMOTE": "s3:" + srv.Endpoint + "/" + bucket + "/prefix",
 	} {
+		ts.Setenv(name, value)
+	}
+}
+
+// assume POLICY [https] takes credentials that may do no more than the access
+// policy in a file says.
+func (s *stores) assume(ts *testscript.TestScript, neg bool, args []string) {
+	scheme := servers.HTTP
+	if len(args) == 2 {
+		scheme = servers.Scheme(args[1])
+	}
+	s.mu.Lock()
+	srv := s.running[scheme]
+	s.mu.Unlock()
+	as, err := srv.Assume(context.Background(), []byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	for _, v := range as.Env() {
+		name, value, _ := strings.Cut(v, "=")
 		ts.Setenv(name, value)
 	}
 }

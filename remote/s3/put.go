@@ -24,10 +24,31 @@ func (s *Store) Put(ctx context.Context, o remote.Object) error {
 	}
 	guard := s.ifNoneMatch.Load()
 	err := s.put(ctx, o, guard)
+	if !guard && mayWantGuard(err) {
+		guard = s.guarded(&err, s.put(ctx, o, true))
+	}
 	if guard && errors.Is(err, fs.ErrExist) {
 		return s.compare(ctx, remote.OpPut, o, err)
 	}
 	return err
+}
+
+// mayWantGuard reports whether a write may have been refused because it was not
+// conditional. A policy can demand that, and does not say so.
+func mayWantGuard(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == "AccessDenied" && !errors.Is(err, remote.ErrExpired)
+}
+
+// guarded takes over the outcome of a conditional try if it tells that this is
+// what was wanted; from then on every write is conditional.
+func (s *Store) guarded(err *error, second error) bool {
+	if second != nil && !errors.Is(second, fs.ErrExist) {
+		return false
+	}
+	*err = second
+	s.ifNoneMatch.Store(true)
+	return true
 }
 
 // put sends o; with guard, the server shall refuse a name that is taken.

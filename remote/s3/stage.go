@@ -113,6 +113,9 @@ func (p *staged) Publish(ctx context.Context) error {
 	if err == nil {
 		err = p.send(ctx)
 	}
+	if !p.guard && mayWantGuard(err) {
+		err = p.sendGuarded(ctx, err)
+	}
 	if p.guard && errors.Is(err, fs.ErrExist) {
 		err = p.s.compare(ctx, remote.OpPublish, p.o, err)
 	}
@@ -124,6 +127,21 @@ func (p *staged) Publish(ctx context.Context) error {
 	}
 	p.published = err == nil
 	return err
+}
+
+// sendGuarded signs the same request once more, as a conditional one of the
+// same time and life, and sends it.
+func (p *staged) sendGuarded(ctx context.Context, refused error) error {
+	plain := p.request
+	p.guard = true
+	if err := p.sign(ctx); err != nil {
+		p.guard, p.request = false, plain
+		return p.s.explain(ctx, remote.OpPublish, p.o.Name, err)
+	}
+	if !p.s.guarded(&refused, p.send(ctx)) {
+		p.guard, p.request = false, plain
+	}
+	return refused
 }
 
 // Discard gives the request up. The server knows nothing of it.

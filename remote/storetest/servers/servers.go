@@ -52,6 +52,7 @@ type Server struct {
 	Endpoint  string // scheme://127.0.0.1:port
 	AccessKey string
 	SecretKey string
+	Token     string // of a session; see [Server.Assume]
 	CAFile    string // PEM file of the authority made for it; "" without TLS
 	Data      string // folder in which it keeps its data
 
@@ -223,6 +224,9 @@ func (s *Server) Log() string { return s.log.String() }
 // the server.
 func (s *Server) Env() []string {
 	env := []string{"AWS_ACCESS_KEY_ID=" + s.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s.SecretKey}
+	if s.Token != "" {
+		env = append(env, "AWS_SESSION_TOKEN="+s.Token)
+	}
 	if s.CAFile != "" {
 		env = append(env, "AWS_CA_BUNDLE="+s.CAFile)
 	}
@@ -233,7 +237,7 @@ func (s *Server) Env() []string {
 func (s *Server) CredentialsFile(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "credentials")
-	if err := os.WriteFile(path, []byte(s.AccessKey+"\n"+s.SecretKey+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Join([]string{s.AccessKey, s.SecretKey, s.Token}, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -30,6 +30,8 @@ var (
 	ErrMissing = errors.New("the remote has lost packs")
 	// ErrRevoked: the trust no longer lets this device write.
 	ErrRevoked = errors.New("this device may not write to the vault")
+	// ErrNoRole: the trust does not give this device the role that this needs.
+	ErrNoRole = errors.New("this device may not do that in the vault")
 	// ErrRestart: the check before a commit found that something the snapshot
 	// needs is not safe to rely on. It is now counted as unknown; the run must
 	// start again from the walk.

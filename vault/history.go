@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"coffer/vault/commit"
 	"coffer/vault/trust"
@@ -14,35 +15,49 @@ import (
 // A record is a commit that is known to exist: signed itself, or named by the
 // chain of a commit that is.
 type record struct {
-	name commit.Name
-	c    *commit.Commit // nil until it was fetched
+	name   commit.Name
+	c      *commit.Commit // nil until it was fetched
+	stored time.Time      // when, as the remote's listing says; history fills it in
 }
 
 // history returns the valid commits of one device in order of seq. Names that
 // nothing signed vouches for are noticed and left out. It fetches one commit
 // per folder of 1,024, and each commit only where a device forked.
 func (v *Vault) history(ctx context.Context, dev *trust.Device) ([]record, error) {
-	names, err := v.listCommits(ctx, string(dev.ID), "")
+	recs, _, err := v.historyUnread(ctx, dev)
+	return recs, err
+}
+
+// historyUnread is history, and the names of what may be commits of the device
+// and cannot be read: nobody knows what they say.
+func (v *Vault) historyUnread(ctx context.Context, dev *trust.Device) (recs []record, unread []commit.Name, err error) {
+	names, stored, err := v.listStored(ctx, string(dev.ID), "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []record
 	var next *commit.Commit // of the folder after
 	for end := len(names); end > 0; {
 		start := end - 1
 		for start > 0 && commit.FolderOf(names[start-1].Seq) == commit.FolderOf(names[end-1].Seq) {
 			start--
 		}
-		recs, err := v.folder(ctx, dev, names[start:end])
+		part, bad, err := v.folder(ctx, dev, names[start:end])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		next = v.link(dev, recs, next)
-		out = append(recs, out...)
+		next = v.link(dev, part, next)
+		recs, unread = append(part, recs...), append(unread, bad...)
 		end = start
 	}
-	v.checkGaps(dev, out)
-	return v.untilRevoked(ctx, dev, out)
+	for i := range recs {
+		recs[i].stored = stored[recs[i].name.Sum]
+	}
+	v.checkGaps(dev, recs)
+	if dev.Until != nil {
+		unread = slices.DeleteFunc(unread, func(n commit.Name) bool { return n.Seq > dev.Until.Seq })
+	}
+	recs, err = v.untilRevoked(ctx, dev, recs)
+	return recs, unread, err
 }
 
 // link holds the last commit of a folder against the folder after it, and
@@ -63,10 +78,18 @@ func (v *Vault) link(dev *trust.Device, recs []record, next *commit.Commit) *com
 
 // listCommits lists the names of a device's commits after a name, in order.
 func (v *Vault) listCommits(ctx context.Context, device, after string) ([]commit.Name, error) {
+	names, _, err := v.listStored(ctx, device, after)
+	return names, err
+}
+
+// listStored is listCommits with the time at which each commit was stored, by
+// the hash in its name.
+func (v *Vault) listStored(ctx context.Context, device, after string) ([]commit.Name, map[[32]byte]time.Time, error) {
 	var names []commit.Name
+	stored := map[[32]byte]time.Time{}
 	for info, err := range v.store.List(ctx, "commits/"+device+"/", after) {
 		if err != nil {
-			return nil, fmt.Errorf("list commits of device %s: %w", device, err)
+			return nil, nil, fmt.Errorf("list commits of device %s: %w", device, err)
 		}
 		n, err := commit.ParseName(info.Name)
 		if err != nil {
@@ -74,34 +97,35 @@ func (v *Vault) listCommits(ctx context.Context, device, after string) ([]commit
 			continue
 		}
 		names = append(names, n)
+		stored[n.Sum] = info.Time
 	}
 	slices.SortStableFunc(names, func(a, b commit.Name) int { return strings.Compare(a.String(), b.String()) })
-	return names, nil
+	return names, stored, nil
 }
 
 // folder authenticates the names of one folder: by its head where the history
 // is a line, else one by one.
-func (v *Vault) folder(ctx context.Context, dev *trust.Device, names []commit.Name) ([]record, error) {
+func (v *Vault) folder(ctx context.Context, dev *trust.Device, names []commit.Name) (recs []record, unread []commit.Name, err error) {
 	last := names[len(names)-1]
 	head, err := v.commit(ctx, dev, last)
 	if err == nil && commit.VerifyListing(head, names) == nil {
-		recs := make([]record, len(names))
+		recs = make([]record, len(names))
 		for i, n := range names {
 			recs[i] = record{name: n}
 		}
 		recs[len(recs)-1].c = head
-		return recs, nil
+		return recs, nil, nil
 	}
 	if err != nil && !isDamage(err) {
-		return nil, err
+		return nil, nil, err
 	}
 	return v.fetchEach(ctx, dev, names)
 }
 
-// fetchEach believes only what it has read and verified.
-func (v *Vault) fetchEach(ctx context.Context, dev *trust.Device, names []commit.Name) ([]record, error) {
+// fetchEach believes only what it has read and verified. The rest is unread.
+func (v *Vault) fetchEach(ctx context.Context, dev *trust.Device, names []commit.Name) (recs []record, unread []commit.Name, err error) {
 	commits := make([]*commit.Commit, len(names))
-	err := parallel(ctx, 8, len(names), func(ctx context.Context, i int) error {
+	err = parallel(ctx, 8, len(names), func(ctx context.Context, i int) error {
 		c, err := v.commit(ctx, dev, names[i])
 		if isDamage(err) {
 			v.notice(names[i].String(), err, "if it was a snapshot, that snapshot; deletion stops until it is healed or dismissed")
@@ -111,15 +135,16 @@ func (v *Vault) fetchEach(ctx context.Context, dev *trust.Device, names []commit
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var recs []record
 	for i, c := range commits {
-		if c != nil {
-			recs = append(recs, record{names[i], c})
+		if c == nil {
+			unread = append(unread, names[i])
+			continue
 		}
+		recs = append(recs, record{name: names[i], c: c})
 	}
-	return recs, nil
+	return recs, unread, nil
 }
 
 // commit fetches and verifies one commit of a device. Own and once verified

@@ -81,11 +81,17 @@ func (k *known) has(series chunk.Series, number uint32) bool {
 // condemned tells whether an object is about to be deleted.
 func (k *known) condemned(name string) bool { return k.fence.Load().condemned[name] }
 
+// newKnown knows no pack.
+func newKnown() *known {
+	k := &known{usable: map[chunk.Series]*state.PackTable{}}
+	k.live.Store(new(ledger.Set))
+	return k
+}
+
 // learn gathers what known needs: the condemned lists, the newest ledger of
 // each project, and open progress.
 func (v *Vault) learn(ctx context.Context, h *ownHistory, now time.Time) (*known, error) {
-	k := &known{usable: map[chunk.Series]*state.PackTable{}}
-	k.live.Store(new(ledger.Set))
+	k := newKnown()
 	dev := v.device()
 	for _, s := range dev.Series {
 		if s.RecipientsHash != dev.RecipientsHash {

@@ -225,7 +225,7 @@ func (v *Vault) adoptUnknown(ctx context.Context, h *ownHistory, me *trust.Devic
 			unknown = append(unknown, n)
 		}
 	}
-	recs, err := v.fetchEach(ctx, me, unknown)
+	recs, _, err := v.fetchEach(ctx, me, unknown)
 	if err != nil {
 		return err
 	}
@@ -307,11 +307,12 @@ func (h *ownHistory) progress(p openProgress) {
 	}
 }
 
-// forget notes which of the newest snapshots a forget names, or a withdrawal.
+// forget notes which of the newest snapshots a forget names, or a withdrawal:
+// passForgotten looks how each stands.
 func (h *ownHistory) forget(c *commit.Commit) {
 	for id, p := range h.Projects {
 		if slices.Contains(c.Forgets, path.Base(p.Commit)) {
-			p.Forgotten = !c.Withdraw
+			p.Forgotten = true
 			h.Projects[id] = p
 		}
 	}
@@ -327,6 +328,11 @@ func (v *Vault) passForgotten(ctx context.Context, h *ownHistory) error {
 		left, err := v.newestLeft(ctx, id)
 		if err != nil {
 			return err
+		}
+		if left != nil && left.Name.String() == p.Commit { // withdrawn
+			p.Forgotten = false
+			h.Projects[id] = p
+			continue
 		}
 		if delete(h.Projects, id); left != nil {
 			c := left.Commit

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type Stats struct {
 type Run struct {
 	v     *Vault
 	o     RunOptions
+	role  trust.Role // that it must have; "" is write
 	lock  *state.Lock
 	clock atomic.Pointer[clock]
 
@@ -175,13 +177,14 @@ func (r *Run) Context() context.Context { return r.ctx }
 // Known tells whether a pack can be relied on. It is safe for concurrent use.
 func (r *Run) Known(series chunk.Series, number uint32) bool { return r.known.has(series, number) }
 
-// readTrust reads the newest trust, which must let this device write.
+// readTrust reads the newest trust, which must let this device do what the run
+// is for.
 func (r *Run) readTrust(ctx context.Context) error {
 	if err := r.v.refreshTrust(ctx, nil); err != nil {
 		return err
 	}
-	if !r.v.Trust().Allows(r.v.Device(), trust.Write) {
-		return ErrRevoked
+	if err := r.v.mayStill(cmp.Or(r.role, trust.Write)); err != nil {
+		return err
 	}
 	if newer := r.v.belief.Load().unopened; len(newer) > 0 {
 		return fmt.Errorf("%w: %s is not sealed to it any more, so it was revoked; if it was not, someone who does not hold the kit put that there, and it may be removed", ErrRevoked, newer[0])

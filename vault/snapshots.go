@@ -18,7 +18,9 @@ import (
 type Snapshot struct {
 	Name      commit.Name
 	Commit    *commit.Commit
-	Forgotten bool // a forget names it and was not withdrawn; it can still be brought back for some days
+	Stored    time.Time // when its commit was stored, by the remote's clock; zero if not listed
+	Forgotten bool      // a forget names it that was not withdrawn in time
+	Goes      time.Time // if forgotten: until then, by the remote's clock, it can be brought back
 }
 
 // ID is the snapshot's ID: the hash of its commit, 64 hex digits.
@@ -63,27 +65,38 @@ func (v *Vault) Snapshots(ctx context.Context) iter.Seq2[*Snapshot, error] {
 // list returns the snapshots of all devices by time, with forgets applied and
 // commits not yet fetched.
 func (v *Vault) list(ctx context.Context) ([]*Snapshot, error) {
+	snaps, _, err := v.listAll(ctx)
+	return snaps, err
+}
+
+// listAll is list, and what was said of forgetting.
+func (v *Vault) listAll(ctx context.Context) ([]*Snapshot, *sayings, error) {
 	var snaps []*Snapshot
-	forgotten := map[string]bool{}
+	said := newSayings(v.safety.ForgetDelay)
 	for _, dev := range v.Trust().Devices {
-		recs, err := v.history(ctx, &dev)
+		recs, unread, err := v.historyUnread(ctx, &dev)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		for _, n := range unread {
+			if n.Kind == commit.Forget {
+				said.unread = append(said.unread, n.String())
+			}
 		}
 		for i := range recs {
 			r := &recs[i]
 			switch r.name.Kind {
 			case commit.Snapshot:
-				snaps = append(snaps, &Snapshot{Name: r.name, Commit: r.c})
+				snaps = append(snaps, &Snapshot{Name: r.name, Commit: r.c, Stored: r.stored})
 			case commit.Forget:
-				if err := v.applyForget(ctx, &dev, r, forgotten); err != nil {
-					return nil, err
+				if err := v.hear(ctx, &dev, r, said); err != nil {
+					return nil, nil, err
 				}
 			}
 		}
 	}
 	for _, s := range snaps {
-		s.Forgotten = forgotten[s.Name.Base()]
+		s.Goes, s.Forgotten = said.goes(s.Name.Base())
 	}
 	slices.SortStableFunc(snaps, func(a, b *Snapshot) int {
 		if c := a.Time().Compare(b.Time()); c != 0 {
@@ -91,29 +104,7 @@ func (v *Vault) list(ctx context.Context) ([]*Snapshot, error) {
 		}
 		return strings.Compare(a.Name.String(), b.Name.String())
 	})
-	return snaps, nil
-}
-
-// applyForget marks what a forget names. Withdrawals win: a snapshot is never
-// hidden because two commits came in an unlucky order.
-func (v *Vault) applyForget(ctx context.Context, dev *trust.Device, r *record, forgotten map[string]bool) error {
-	if err := v.load(ctx, r); err != nil {
-		if isDamage(err) {
-			v.notice(r.name.String(), err, "nothing: a forget that cannot be read forgets nothing")
-			return nil
-		}
-		return err
-	}
-	if !dev.Has(r.c.Role()) {
-		v.notice(r.name.String(), fmt.Errorf("device %s has no role %q", dev.ID, r.c.Role()), "nothing: it is left out")
-		return nil
-	}
-	for _, base := range r.c.Forgets {
-		if _, known := forgotten[base]; r.c.Withdraw || !known {
-			forgotten[base] = !r.c.Withdraw
-		}
-	}
-	return nil
+	return snaps, said, nil
 }
 
 // loadAll fetches the commits of snaps. One that is damaged is noticed and
@@ -130,7 +121,7 @@ func (v *Vault) loadAll(ctx context.Context, snaps []*Snapshot) error {
 }
 
 func (v *Vault) loadSnapshot(ctx context.Context, s *Snapshot) error {
-	r := record{s.Name, s.Commit}
+	r := record{name: s.Name, c: s.Commit}
 	err := v.load(ctx, &r)
 	s.Commit = r.c
 	return err

@@ -1,0 +1,277 @@
+package vaulttest_test
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"coffer/remote"
+	"coffer/remote/mem"
+	"coffer/vault"
+	"coffer/vault/commit"
+	"coffer/vault/ledger"
+	"coffer/vault/manifest"
+	"coffer/vault/vaulttest"
+)
+
+const day = 24 * time.Hour
+
+// A timeline is a vault on a remote whose clock the test sets.
+type timeline struct {
+	*vaulttest.Room
+	t    *testing.T
+	mem  *mem.Store
+	time time.Time
+}
+
+func newTimeline(t *testing.T) *timeline {
+	l := &timeline{t: t, mem: mem.New(), time: time.Now().UTC().Truncate(time.Second)}
+	l.mem.SetClock(func() time.Time { return l.time })
+	l.Room = vaulttest.On(t, l.mem)
+	return l
+}
+
+// snapshots makes n snapshots, one after each step.
+func (l *timeline) snapshots(n int, step time.Duration) {
+	l.t.Helper()
+	for range n {
+		l.time = l.time.Add(step)
+		run, err := l.Vault.Begin(l.t.Context(), vault.RunOptions{Project: firstProject})
+		must(l.t, err)
+		_, err = run.Commit(l.t.Context(), vault.NewSnapshot{Used: new(ledger.Set), Body: &manifest.Body{
+			Project: string(firstProject), Label: "p", Start: l.time, End: l.time,
+		}})
+		must(l.t, err)
+		must(l.t, run.Close())
+	}
+}
+
+// list returns all snapshots, oldest first.
+func (l *timeline) list() []*vault.Snapshot {
+	l.t.Helper()
+	var out []*vault.Snapshot
+	for s, err := range l.Vault.Snapshots(l.t.Context()) {
+		must(l.t, err)
+		out = append(out, s)
+	}
+	return out
+}
+
+// standing tells of each snapshot: "." if it stays, "f" if it is forgotten, "g"
+// if it is gone.
+func (l *timeline) standing() string {
+	l.t.Helper()
+	gone, err := l.Vault.Gone(l.t.Context(), l.time, nil)
+	must(l.t, err)
+	var out []byte
+	for _, s := range l.list() {
+		switch {
+		case gone[s.Name.String()]:
+			out = append(out, 'g')
+		case s.Forgotten:
+			out = append(out, 'f')
+		default:
+			out = append(out, '.')
+		}
+	}
+	return string(out)
+}
+
+func (l *timeline) expect(want string) {
+	l.t.Helper()
+	if got := l.standing(); got != want {
+		l.t.Errorf("after %s: %s, want %s", l.time, got, want)
+	}
+}
+
+// sign stores a commit that this device's key signed, whatever Coffer itself
+// would refuse.
+func (l *timeline) sign(fill func(*commit.Commit)) {
+	l.t.Helper()
+	dev, err := l.Dir(l.t).Device()
+	must(l.t, err)
+	var last commit.Name
+	for o, err := range l.Store.List(l.t.Context(), "commits/"+dev.Device+"/", "") {
+		must(l.t, err)
+		last, err = commit.ParseName(o.Name)
+		must(l.t, err)
+	}
+	b, err := l.Store.Get(l.t.Context(), nil, last.String(), 0, -1)
+	must(l.t, err)
+	head, err := commit.Open(last, b, dev.SignKey().Public().(ed25519.PublicKey))
+	must(l.t, err)
+	next := &commit.Commit{Version: 1, Vault: head.Vault, Device: head.Device, Trust: head.Trust, Time: l.time}
+	fill(next)
+	must(l.t, next.Follow(head))
+	obj, err := next.Sign(dev.SignKey())
+	must(l.t, err)
+	must(l.t, l.Store.Put(l.t.Context(), remote.NewObject(next.Name().String(), obj)))
+}
+
+// A forgotten snapshot is hidden at once and goes after a week, unless it is
+// brought back before; and a withdrawal that comes later brings nothing back,
+// whatever time it claims.
+func TestForget(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(8, 10*day)
+	all := l.list()
+	l.expect("........")
+
+	done, err := l.Vault.Forget(t.Context(), all[:3], nil)
+	must(t, err)
+	if done.Snapshots != 3 || done.Goes.Sub(l.time.Add(7*day)).Abs() > time.Minute {
+		t.Errorf("done: %+v", done)
+	}
+	l.expect("fff.....")
+	if s := l.list()[0]; !s.Goes.Equal(l.time.Add(7 * day)) {
+		t.Errorf("it goes %s", s.Goes)
+	}
+	if done, err := l.Vault.Forget(t.Context(), all[:3], nil); err != nil || done.Snapshots != 0 {
+		t.Errorf("forget again: %+v, %v", done, err)
+	}
+
+	l.time = l.time.Add(7*day - time.Second)
+	l.expect("fff.....")
+	n, err := l.Vault.Undelete(t.Context(), all[1:2], nil)
+	must(t, err)
+	if n != 1 {
+		t.Errorf("brought %d back", n)
+	}
+	l.expect("f.f.....")
+	l.time = l.time.Add(time.Second)
+	l.expect("g.g.....")
+	if _, err := l.Vault.Undelete(t.Context(), all[:2], nil); !errors.Is(err, vault.ErrTooLate) {
+		t.Errorf("bring back what is gone: %v", err)
+	}
+	l.sign(func(c *commit.Commit) {
+		c.Kind, c.Withdraw, c.Forgets = commit.Forget, true, []string{all[0].Name.Base()}
+		c.Time = l.time.Add(-2 * day)
+	})
+	l.expect("g.g.....")
+
+	// What was brought back can be forgotten again, and a run goes on beside it.
+	_, err = l.Vault.Forget(t.Context(), all[1:2], nil)
+	must(t, err)
+	l.snapshots(1, day)
+	l.expect("gfg......")
+}
+
+// No forget goes below the floor, and what another device forgot in spite of
+// it is not deleted either.
+func TestForgetFloor(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(8, 2*day) // floor: the newest 3, and 7 days
+	all := l.list()
+	var floor *vault.FloorError
+	_, err := l.Vault.Forget(t.Context(), all, nil)
+	if !errors.As(err, &floor) || len(floor.Held) != 4 {
+		t.Fatalf("forget all: %v", err)
+	}
+	l.expect("........")
+	_, err = l.Vault.Forget(t.Context(), all[:4], nil)
+	must(t, err)
+	l.expect("ffff....")
+	_, err = l.Vault.Forget(t.Context(), all[4:5], nil)
+	if !errors.As(err, &floor) {
+		t.Errorf("forget one of the last days: %v", err)
+	}
+
+	l.sign(func(c *commit.Commit) {
+		c.Kind = commit.Forget
+		for _, s := range all[4:] {
+			c.Forgets = append(c.Forgets, s.Name.Base())
+		}
+		slices.Sort(c.Forgets)
+	})
+	l.expect("ffffffff")
+	l.time = l.time.Add(60 * day)
+	l.expect("gggggfff")
+
+	// A device that fills the vault with its future does not push them out.
+	for i := range 5 {
+		l.sign(func(c *commit.Commit) {
+			first := all[0].Commit
+			c.Kind, c.Project, c.Body, c.Ledger = commit.Snapshot, "00112233445566cc", first.Body, first.Ledger
+			c.Time = l.time.AddDate(50, 0, i)
+		})
+	}
+	l.expect("gggggfff.....")
+}
+
+// A forget that cannot be read may be a withdrawal: nothing is gone until it
+// heals or someone has dismissed it.
+func TestGoneUnread(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(8, 10*day)
+	_, err := l.Vault.Forget(t.Context(), l.list()[:2], nil)
+	must(t, err)
+	_, err = l.Vault.Undelete(t.Context(), l.list()[:1], nil)
+	must(t, err)
+	l.time = l.time.Add(8 * day)
+	l.expect(".g......")
+	var name string
+	for o, err := range l.Store.List(t.Context(), "commits/", "") {
+		must(t, err)
+		name = o.Name
+	}
+	must(t, l.Store.Delete(t.Context(), name))
+	must(t, l.Store.Put(t.Context(), remote.NewObject(name, []byte("rotten"))))
+	v := l.Lent(t)
+	if gone, err := v.Gone(t.Context(), l.time, nil); !errors.Is(err, vault.ErrDamaged) {
+		t.Errorf("gone %v, %v", gone, err)
+	}
+	gone, err := v.Gone(t.Context(), l.time, map[string]bool{name: true})
+	if err != nil || len(gone) != 2 {
+		t.Errorf("dismissed: gone %v, %v", gone, err)
+	}
+}
+
+// More snapshots than one commit can name are forgotten by several, and brought
+// back by several.
+func TestForgetMany(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(1, day)
+	first := l.list()[0].Commit
+	const many = commit.MaxList + 40
+	for range many {
+		l.time = l.time.Add(time.Hour)
+		l.sign(func(c *commit.Commit) {
+			c.Kind, c.Project, c.Body, c.Ledger = commit.Snapshot, first.Project, first.Body, first.Ledger
+		})
+	}
+	l.time = l.time.Add(60 * day)
+	l.snapshots(3, day)
+	all := l.list()
+	done, err := l.Vault.Forget(t.Context(), all[:many], nil)
+	must(t, err)
+	if done.Snapshots != many {
+		t.Errorf("forgot %d", done.Snapshots)
+	}
+	count := map[rune]int{}
+	for _, r := range l.standing() {
+		count[r]++
+	}
+	if count['f'] != many || count['.'] != len(all)-many {
+		t.Errorf("standing: %s", fmt.Sprint(count))
+	}
+	n, err := l.Vault.Undelete(t.Context(), all, nil)
+	must(t, err)
+	if n != many {
+		t.Errorf("brought back %d", n)
+	}
+}
+
+// While one run is at work no other may write, a forget neither.
+func TestForgetLocked(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(5, 10*day)
+	run, err := l.Vault.Begin(t.Context(), vault.RunOptions{Project: firstProject})
+	must(t, err)
+	if _, err := l.Vault.Forget(t.Context(), l.list()[:1], nil); err == nil {
+		t.Error("forgot beside a run")
+	}
+	must(t, run.Close())
+}

@@ -64,6 +64,7 @@ var houseModules = map[string]string{
 	"github.com/coreos/go-systemd/v22": "daemon/host",
 	"github.com/godbus/dbus/v5":        "daemon/host",
 	"github.com/google/renameio/v2":    "vault/state",
+	"github.com/robfig/cron/v3":        "daemon/schedule",
 	"github.com/spf13/cobra":           "cmd/coffer",
 	"github.com/spf13/pflag":           "cmd/coffer",
 	"github.com/vbauerster/mpb/v8":     "cmd/coffer",

@@ -13,7 +13,7 @@ import (
 // final are the answers that another try cannot change.
 var final = []error{
 	fs.ErrPermission, fs.ErrNotExist, fs.ErrExist, fs.ErrInvalid,
-	ErrFull, ErrNoBucket, ErrExpired,
+	ErrFull, ErrNoBucket, ErrExpired, errors.ErrUnsupported,
 }
 
 // Final reports whether trying again is pointless: the remote has answered,

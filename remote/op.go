@@ -15,5 +15,8 @@ const (
 	OpNow     Op = "now"
 )
 
-// Ops lists every operation.
+// OpLock is of a [Locker]; a [Counter] does not see it.
+const OpLock Op = "lock"
+
+// Ops lists every operation of the contract.
 var Ops = []Op{OpPut, OpGet, OpList, OpDelete, OpStage, OpPublish, OpDiscard, OpNow}

@@ -126,6 +126,14 @@ func (s *retryStaged) Discard(ctx context.Context) error {
 	return s.r.do(ctx, OpDiscard, s.name, func() error { return s.s.Discard(ctx) })
 }
 
+// LockPeriod is that of the store below.
+func (r *retry) LockPeriod() time.Duration { return LockPeriod(r.Store) }
+
+// ExtendLock is repeated like everything else.
+func (r *retry) ExtendLock(ctx context.Context, name string, until time.Time) error {
+	return r.do(ctx, OpLock, name, func() error { return ExtendLock(ctx, r.Store, name, until) })
+}
+
 func (r *retry) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		at := after // not after itself: the sequence may be run again

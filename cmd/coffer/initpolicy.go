@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"coffer/remote/s3"
 )
@@ -28,7 +29,11 @@ func (d *door) printPolicy(maintain bool) error {
 	if err != nil {
 		return err
 	}
-	policy, err := s3.Policy(loc, s3.PolicyOptions{Maintain: maintain, Region: ch.vault.Region})
+	o := s3.PolicyOptions{Maintain: maintain, Region: ch.vault.Region}
+	if lock := lockOf(ch.vault, time.Now()); lock.For > 0 {
+		o.LockDays = int(lock.For/(24*time.Hour)) + 2 // months differ, and days begin somewhere
+	}
+	policy, err := s3.Policy(loc, o)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,14 @@ func openBare(ctx context.Context, v config.Vault) (remote.Store, error) {
 	return s3.Open(ctx, s3.Options{
 		Location: loc, Region: v.Region, Profile: v.Profile, CredentialsFile: v.CredentialsFile,
 		CAFile: cmp.Or(v.CAFile, os.Getenv("COFFER_CA_FILE")), HostStyle: v.Remote.Endpoint != "" && !v.PathStyle,
+		Lock: lockOf(v, time.Now()),
 	})
+}
+
+// lockOf is the lock that a vault's config wants on what is uploaded; a month
+// is as long as from now.
+func lockOf(v config.Vault, now time.Time) s3.Lock {
+	return s3.Lock{For: now.Sub(v.ObjectLock.Before(now)), Compliance: v.ObjectLockMode == config.LockCompliance}
 }
 
 // tellRetry tells on the error stream that the remote is being waited for: at

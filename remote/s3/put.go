@@ -8,12 +8,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"time"
 
 	"coffer/remote"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -53,8 +55,12 @@ func (s *Store) guarded(err *error, second error) bool {
 
 // put sends o; with guard, the server shall refuse a name that is taken.
 func (s *Store) put(ctx context.Context, o remote.Object, guard bool) error {
+	until, err := s.lockUntil(ctx)
+	if err != nil {
+		return err
+	}
 	return s.call(ctx, remote.OpPut, o.Name, func(in func(*s3.Options)) error {
-		out, err := s.client.PutObject(ctx, s.putInput(ctx, o, guard), in, payloadHash(o.Sum))
+		out, err := s.client.PutObject(ctx, s.putInput(ctx, o, guard, until), in, payloadHash(o.Sum))
 		if err != nil {
 			return err
 		}
@@ -62,14 +68,18 @@ func (s *Store) put(ctx context.Context, o remote.Object, guard bool) error {
 	})
 }
 
-// putInput is the request for o.
-func (s *Store) putInput(ctx context.Context, o remote.Object, guard bool) *s3.PutObjectInput {
+// putInput is the request for o, locked until a time, if it has one.
+func (s *Store) putInput(ctx context.Context, o remote.Object, guard bool, until time.Time) *s3.PutObjectInput {
 	in := &s3.PutObjectInput{
 		Bucket: s.bucket(), Key: s.key(o.Name),
 		Body: s.body(ctx, o.Data), ContentLength: aws.Int64(int64(len(o.Data))),
 	}
 	if guard {
 		in.IfNoneMatch = aws.String("*")
+	}
+	if !until.IsZero() {
+		in.ObjectLockMode = types.ObjectLockMode(s.lock.mode())
+		in.ObjectLockRetainUntilDate = &until
 	}
 	if s.noChecksum.Load() {
 		// What such servers do know, and what a bucket with object lock wants.

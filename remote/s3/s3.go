@@ -36,6 +36,8 @@ type Options struct {
 	// where ProbeIfNoneMatch has found that it does; nothing depends on it.
 	IfNoneMatch bool
 
+	Lock Lock // of what is uploaded; the zero value leaves that to the bucket
+
 	Dial  time.Duration // to connect, and again for TLS; 0 is 15 seconds
 	Stall time.Duration // without a byte moving in either direction; 0 is a minute
 }
@@ -51,6 +53,7 @@ type Store struct {
 	http        *http.Client
 	clock       *serverClock
 	stall       time.Duration
+	lock        Lock
 
 	region      atomic.Pointer[string] // believed so far
 	ifNoneMatch atomic.Bool            // ask the server to refuse a taken name
@@ -66,6 +69,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := o.Location.check(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.Location, err)
 	}
+	if err := o.Lock.check(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", o.Location, err)
+	}
 	o.Dial = orDefault(o.Dial, 15*time.Second)
 	o.Stall = orDefault(o.Stall, time.Minute)
 	transport, err := newTransport(o)
@@ -78,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{
 		location: o.Location, hostStyle: o.HostStyle,
-		transport: transport, clock: &serverClock{}, stall: o.Stall,
+		transport: transport, clock: &serverClock{}, stall: o.Stall, lock: o.Lock,
 	}
 	s.http = &http.Client{
 		Transport: recorder{transport, s.clock},

@@ -46,10 +46,15 @@ func (s *Store) Stage(ctx context.Context, o remote.Object, life time.Duration) 
 	if err != nil {
 		return nil, err
 	}
+	until, err := s.lockUntil(ctx)
+	if err != nil {
+		return nil, err
+	}
 	p := &staged{
 		s:     s,
 		o:     remote.Object{Name: o.Name, Data: slices.Clone(o.Data), Sum: o.Sum},
 		guard: s.ifNoneMatch.Load(),
+		until: until,
 		life:  life.Truncate(time.Second), signed: now.Truncate(time.Second), made: time.Now(),
 	}
 	if err := p.sign(ctx); err != nil {
@@ -60,7 +65,7 @@ func (s *Store) Stage(ctx context.Context, o remote.Object, life time.Duration) 
 
 // sign makes the request.
 func (p *staged) sign(ctx context.Context) (err error) {
-	in := p.s.putInput(ctx, p.o, p.guard)
+	in := p.s.putInput(ctx, p.o, p.guard, p.until)
 	in.Body = nil
 	region := *p.s.region.Load()
 	p.request, err = p.s.presign.PresignPutObject(ctx, in, func(o *s3.PresignOptions) {
@@ -87,7 +92,8 @@ type staged struct {
 	s       *Store
 	o       remote.Object
 	request *v4.PresignedHTTPRequest
-	guard   bool // the server shall refuse a name that is taken
+	guard   bool      // the server shall refuse a name that is taken
+	until   time.Time // locked; zero if not
 	life    time.Duration
 	signed  time.Time // by the server's clock
 	made    time.Time // by the local clock, with its monotonic reading

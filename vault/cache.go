@@ -56,6 +56,25 @@ func (v *Vault) fetchCached(ctx context.Context, name string, max int64) ([]byte
 	return b, err
 }
 
+// Peek fetches an object whose name ends in the hash of its bytes, and compares
+// them. It takes what is in the cache and adds nothing to it: for who reads the
+// whole history once.
+func (v *Vault) Peek(ctx context.Context, name string, max int64) ([]byte, error) {
+	if b, ok := v.cached(cacheName(name)); ok && checkNamed(name, b) == nil {
+		return b, nil
+	}
+	return v.fetchNamed(ctx, name, max)
+}
+
+// PeekLedger is Peek for a ledger.
+func (v *Vault) PeekLedger(ctx context.Context, name string) (*ledger.Ledger, error) {
+	b, err := v.Peek(ctx, name, maxLedger)
+	if err != nil {
+		return nil, err
+	}
+	return v.parseLedger(name, b)
+}
+
 func (v *Vault) cachedLedger(ctx context.Context, name string) (*ledger.Ledger, error) {
 	b, err := v.fetchCached(ctx, name, maxLedger)
 	if err != nil {

@@ -249,18 +249,12 @@ func (k *known) close() error {
 // that cannot be read fails the caller: it might name what we are about to
 // rely on.
 func (v *Vault) condemnedNames(ctx context.Context) (map[string]bool, error) {
+	lists, err := v.CondemnedLists(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := map[string]bool{}
-	for info, err := range v.store.List(ctx, "condemned/", "") {
-		if err != nil {
-			return nil, fmt.Errorf("list condemned: %w", err)
-		}
-		list, err := v.condemnedList(ctx, info.Name)
-		if err != nil {
-			return nil, err
-		}
-		if list == nil {
-			continue
-		}
+	for _, list := range lists {
 		for _, name := range list.Objects {
 			out[name] = true
 		}

@@ -18,16 +18,17 @@ import (
 
 // draft is a commit in the making: what it says, and what it relies on.
 type draft struct {
-	kind    commit.Kind
-	project trust.ProjectID
-	body    string // object names
-	ledger  string
-	ends    []string
-	forgets []string    // of a forget: base names, sorted
-	undo    bool        // of a forget: it withdraws others
-	stable  string      // of a snapshot: see stableDigest
-	used    *ledger.Set // packs it needs
-	objects []string    // rolls, ledger and body it needs that a live ledger or commit names, or that were acknowledged in this run
+	kind      commit.Kind
+	project   trust.ProjectID
+	body      string // object names
+	ledger    string
+	ends      []string
+	forgets   []string    // of a forget: base names, sorted
+	undo      bool        // of a forget: it withdraws others
+	dismisses []string    // object names
+	stable    string      // of a snapshot: see stableDigest
+	used      *ledger.Set // packs it needs
+	objects   []string    // rolls, ledger and body it needs that a live ledger or commit names, or that were acknowledged in this run
 }
 
 // maxPublish bounds how often a commit that came too late is tried again.
@@ -164,7 +165,7 @@ func (r *Run) build(ctx context.Context, d draft) (*commit.Commit, []byte, error
 	c := &commit.Commit{
 		Version: 1, Vault: r.v.Trust().Vault, Device: r.v.Device(), Project: d.project, Kind: d.kind,
 		Time: r.now().UTC().Truncate(time.Second), Body: d.body, Ledger: d.ledger, Trust: r.v.TrustName(),
-		Ends: d.ends, Heads: r.own.otherHeads(), Forgets: d.forgets, Withdraw: d.undo,
+		Ends: d.ends, Heads: r.own.otherHeads(), Forgets: d.forgets, Withdraw: d.undo, Dismisses: d.dismisses,
 	}
 	heads, err := r.v.headCommits(ctx, r.own)
 	if err != nil {

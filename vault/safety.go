@@ -23,6 +23,17 @@ type Safety struct {
 	// ForgetDelay: a forget takes effect this long after its remote time, and
 	// can be withdrawn until then.
 	ForgetDelay time.Duration
+	// Grace: how long a prune waits between naming what it means to delete and
+	// deleting it. More than CommitLife and twice the time that a listing may
+	// lag behind, with room for the length of a request.
+	Grace time.Duration
+	// GraceLate: Grace where the store itself does not refuse what was staged
+	// too long ago, so that only its client's clocks do.
+	GraceLate time.Duration
+	// GraceBoot: where the remote's clock is this machine's own, which anybody
+	// can set, how long the machine must have been on since it was started
+	// anew, if it was, while a prune waits.
+	GraceBoot time.Duration
 }
 
 // DefaultSafety is what Coffer runs with.
@@ -33,6 +44,9 @@ var DefaultSafety = Safety{
 	ProgressEvery: 12 * time.Hour,
 	ProgressLife:  30 * 24 * time.Hour,
 	ForgetDelay:   7 * 24 * time.Hour,
+	Grace:         24 * time.Hour,
+	GraceLate:     7 * 24 * time.Hour,
+	GraceBoot:     time.Hour,
 }
 
 // Bounds on what is fetched, in bytes: nothing larger is ours.

@@ -18,6 +18,9 @@ type Hook struct {
 
 var _ remote.Store = (*Hook)(nil)
 
+// Unwrap returns the store below.
+func (h *Hook) Unwrap() remote.Store { return h.Store }
+
 func (h *Hook) Put(ctx context.Context, o remote.Object) error {
 	if err := h.Before(remote.OpPut, o.Name); err != nil {
 		return err

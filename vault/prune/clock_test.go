@@ -33,7 +33,7 @@ func TestHomeClock(t *testing.T) {
 		{"clock set", func(h *home) {}, false},
 		{"waited", func(h *home) { h.on += 25 * time.Hour }, true},
 		{"just started", func(h *home) { h.boot, h.on = "two", time.Minute }, false},
-		{"on for long", func(h *home) { h.boot, h.on = "two", 2 * time.Hour }, true},
+		{"on for long", func(h *home) { h.boot, h.on = "two", 2*time.Hour }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			y, _, _ := story(t)

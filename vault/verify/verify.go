@@ -162,14 +162,37 @@ func (c *check) run(ctx context.Context) error {
 // history reads all snapshots' commits, and looks for the newest commits this
 // device has seen.
 func (c *check) history(ctx context.Context) error {
+	going, err := c.going(ctx)
+	if err != nil {
+		return err
+	}
 	for s, err := range c.v.Snapshots(ctx) {
 		if err != nil {
 			return err
 		}
-		c.snaps = append(c.snaps, s)
+		if !s.Forgotten || !going[s.Commit.Ledger] && !going[s.Commit.Body] {
+			c.snaps = append(c.snaps, s)
+		}
 	}
 	c.res.Snapshots = len(c.snaps)
 	return c.v.CheckSeen(ctx)
+}
+
+// going names what prunes have condemned: of a forgotten snapshot it may be
+// gone already, and nothing is wrong with that.
+func (c *check) going(ctx context.Context) (map[string]bool, error) {
+	lists, err := c.v.CondemnedLists(ctx)
+	if errors.Is(err, vault.ErrDamaged) {
+		c.tell(Problem{Object: "condemned/", Err: err, Harms: "no backup can be made beside it: put it back, or remove it if no prune is under way"})
+		return nil, nil
+	}
+	out := map[string]bool{}
+	for _, l := range lists {
+		for _, name := range l.Objects {
+			out[name] = true
+		}
+	}
+	return out, err
 }
 
 // takeOver turns what the vault noticed into problems.

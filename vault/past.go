@@ -353,3 +353,34 @@ func (r *pastReader) mustBe(name string) {
 		r.stop(name, fmt.Errorf("%w: it was seen by %s, and %s does not show it", ErrRollback, r.known[name], r.v.store.Location()), unknownHarm)
 	}
 }
+
+// GoneIn returns the snapshots that are no longer to be kept, by the base names
+// of their commits, as [Vault.Gone] does, judged by this past alone: so nothing
+// that hides from a listing can make a snapshot seem forgotten.
+func (v *Vault) GoneIn(p *Past) map[string]bool {
+	s := newSayings(v.safety.ForgetDelay)
+	for _, c := range p.Commits {
+		to := s.forgets
+		if c.Withdraw {
+			to = s.withdrawals
+		}
+		for _, base := range c.Forgets {
+			to[base] = append(to[base], said{c.Stored, c.Name().Time})
+		}
+	}
+	var snaps []*Snapshot
+	for _, c := range p.Commits {
+		if c.Kind == commit.Snapshot {
+			goes, forgotten := s.goes(c.Name().Base())
+			snaps = append(snaps, &Snapshot{Name: c.Name(), Commit: c.Commit, Stored: c.Stored, Forgotten: forgotten, Goes: goes})
+		}
+	}
+	held := floorHolds(v.Trust().Floor, snaps, p.Now)
+	gone := map[string]bool{}
+	for _, snap := range snaps {
+		if snap.Forgotten && !p.Now.Before(snap.Goes) && !held[snap] {
+			gone[snap.Name.Base()] = true
+		}
+	}
+	return gone
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"coffer/chunk"
 	"coffer/vault"
@@ -80,7 +79,7 @@ func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, err
 
 // roots are the commits that are live by themselves.
 func (l *live) roots() []*vault.Said {
-	gone := forgotten(l.past, l.v.Safety().ForgetDelay)
+	gone := l.v.GoneIn(l.past)
 	ended := map[string]bool{}
 	for _, c := range l.past.Commits {
 		for _, base := range c.Ends {
@@ -98,30 +97,6 @@ func (l *live) roots() []*vault.Said {
 		}
 	}
 	return out
-}
-
-// forgotten names the snapshots that a forget in effect names: one whose delay
-// has passed by the remote's clock, and which nobody withdrew before that.
-func forgotten(past *vault.Past, delay time.Duration) map[string]bool {
-	withdrawn := map[string]time.Time{} // the first time
-	for _, c := range past.Commits {
-		for _, base := range c.Forgets {
-			if first, ok := withdrawn[base]; c.Withdraw && (!ok || c.Stored.Before(first)) {
-				withdrawn[base] = c.Stored
-			}
-		}
-	}
-	gone := map[string]bool{}
-	for _, c := range past.Commits {
-		if c.Kind != commit.Forget || c.Withdraw || past.Now.Sub(c.Stored) < delay {
-			continue
-		}
-		for _, base := range c.Forgets {
-			w, ok := withdrawn[base]
-			gone[base] = gone[base] || !ok || w.After(c.Stored.Add(delay))
-		}
-	}
-	return gone
 }
 
 // findRepacks notes which packs repacks let go, and returns all moves.

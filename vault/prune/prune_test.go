@@ -303,3 +303,16 @@ func TestMayNotDelete(t *testing.T) {
 		t.Errorf("gone: %q", without(before, now))
 	}
 }
+
+// What the trust's floor holds stays, whatever a forget says.
+func TestFloor(t *testing.T) {
+	y, _, _ := story(t)
+	y.retrust(func(tr *trust.Trust) { tr.Floor = trust.Floor{KeepLast: 2} })
+	if p := y.make(all); len(p.Condemn) != 0 {
+		t.Errorf("held, and condemned: %q", names(p.Condemn))
+	}
+	y.retrust(func(tr *trust.Trust) { tr.Floor = trust.Floor{KeepLast: 1} })
+	if p := y.make(all); len(p.Condemn) != 3 {
+		t.Errorf("condemned: %q", names(p.Condemn))
+	}
+}

@@ -61,7 +61,9 @@ func newYard(t testing.TB) *yard {
 	store := mem.New()
 	c := &clock{now: time.Now().Add(-365 * day)}
 	store.SetClock(c.Now)
-	return &yard{t: t, room: vaulttest.On(t, store), dir: vaulttest.Folder(t), time: c, want: map[string]map[string]string{}}
+	y := &yard{t: t, room: vaulttest.On(t, store), dir: vaulttest.Folder(t), time: c, want: map[string]map[string]string{}}
+	y.retrust(func(tr *trust.Trust) { tr.Floor = trust.Floor{} })
+	return y
 }
 
 // story is a vault with two snapshots, of which the first has a file of its own

@@ -147,7 +147,7 @@ func TestPowerHere(t *testing.T) {
 	if err != nil && (!errors.Is(err, ErrAbsent) || b != (Battery{})) {
 		t.Errorf("Power = %+v, %v", b, err)
 	}
-	if b.Percent < -1 || b.Percent > 100 || b.InUse && !b.Present && runtime.GOOS == "linux" {
+	if b.Percent < 0 || b.Percent > 100 || b.InUse && !b.Present && runtime.GOOS == "linux" {
 		t.Errorf("Power = %+v", b)
 	}
 }

@@ -14,7 +14,7 @@ import (
 type Battery struct {
 	Present bool // the machine has a battery of its own
 	InUse   bool // nothing else feeds it now
-	Percent int  // of its charge, or -1 if Present and it does not tell; of several, of all together
+	Percent int  // of its charge, of several of all together; 0 if it does not tell
 }
 
 // String is how the machine is fed, for people.
@@ -22,7 +22,7 @@ func (b Battery) String() string {
 	switch {
 	case !b.InUse:
 		return "on mains"
-	case b.Percent < 0:
+	case b.Percent == 0:
 		return "on battery"
 	}
 	return fmt.Sprintf("on battery, %d%%", b.Percent)
@@ -127,7 +127,7 @@ func (g *gauge) percent() int {
 	case g.telling > 0:
 		return int(g.sum / g.telling)
 	}
-	return -1
+	return 0
 }
 
 // parsePmset reads what pmset -g batt prints:
@@ -144,7 +144,7 @@ func parsePmset(out string) (Battery, error) {
 		if !strings.Contains(line, "InternalBattery") || strings.Contains(line, "present: false") {
 			continue
 		}
-		b.Present, b.Percent = true, -1
+		b.Present = true
 		before, _, found := strings.Cut(line, "%")
 		if n, err := strconv.Atoi(before[strings.LastIndexAny(before, " \t")+1:]); found && err == nil && n >= 0 {
 			b.Percent = min(n, 100)

@@ -17,6 +17,7 @@ can be given on the command line too.`)
 	c.AddCommand(
 		&cobra.Command{Use: "check [FILE]", Short: "Check the config file and list every mistake", Args: between(0, 1, "coffer config check [FILE]"), RunE: d.configCheck},
 		&cobra.Command{Use: "show", Short: "Print the config in effect, with defaults", Args: exactly(0, "coffer config show"), RunE: d.configShow},
+		d.configBeginCommand(),
 		&cobra.Command{Use: "example", Short: "Print a commented config file to start from", Args: exactly(0, "coffer config example"),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				fmt.Fprint(d.out, config.Example())

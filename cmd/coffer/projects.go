@@ -41,9 +41,20 @@ func (d *door) projects(c *config.Config, args []string) ([]config.Project, erro
 	if len(paths) > 0 {
 		slices.Sort(paths)
 		paths = slices.Compact(paths)
-		out = append(out, config.NewProject(paths[0], paths...))
+		out = append(out, projectOf(c, paths))
 	}
 	return out, nil
+}
+
+// projectOf is the config's project of just these folders, whose history goes
+// on, or else one of their own.
+func projectOf(c *config.Config, paths []string) config.Project {
+	for _, p := range c.Projects {
+		if slices.Equal(slices.Sorted(slices.Values(p.Paths)), paths) {
+			return p
+		}
+	}
+	return config.NewProject(paths[0], paths...)
 }
 
 // refuseGone refuses arguments that name nothing that is there. A folder among

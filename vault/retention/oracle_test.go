@@ -210,6 +210,9 @@ func (d dice) history() []Snapshot {
 	size := int64(1 + d.IntN(2000))
 	var out []Snapshot
 	t := now
+	if d.chance(50) {
+		t = t.Add(-time.Duration(d.IntN(400*24)) * time.Hour)
+	}
 	for i := range 1 + d.IntN(30) {
 		t = t.Add(-time.Duration(d.Int64N(2*int64(step) + 1)))
 		if d.chance(10) {

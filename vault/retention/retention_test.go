@@ -82,6 +82,14 @@ func TestClocksGoBack(t *testing.T) {
 	}
 }
 
+// The week of New Year is one, whatever year it belongs to.
+func TestNewYear(t *testing.T) {
+	all := series(400, 24*time.Hour) // ends on 26 November 2026; index 70 is 1 January
+	if got := staying(Apply(Policy{Weekly: 50}, all[:73], now)); !strings.HasSuffix(got, " 66 72") {
+		t.Errorf("weekly: %s, want a Sunday, 28 December, and Saturday, 3 January", got)
+	}
+}
+
 // A folder that is not mounted, a run that could not read, a clock that is
 // wrong: none costs a good snapshot, and each is kept for its own.
 func TestGarbageByHand(t *testing.T) {

@@ -1,0 +1,270 @@
+package prune_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"coffer/remote"
+	"coffer/vault"
+	"coffer/vault/backup"
+)
+
+// lonely is a vault with a forgotten snapshot whose packs nothing else needs,
+// while its files lie on the disk again: the next run knows their chunks.
+func lonely(t testing.TB) *yard {
+	y := newYard(t)
+	y.write("goes", 200<<10, 2)
+	grain()
+	first := y.back().Snapshot
+	y.remove("goes")
+	y.write("new", 5000, 3)
+	grain()
+	y.time.pass(day)
+	y.back()
+	y.forget(first)
+	y.time.pass(8 * day)
+	y.write("goes", 200<<10, 2)
+	grain()
+	return y
+}
+
+// A prune may condemn at any moment of a run that would rely on what it names:
+// then the run relies on none of it. And a prune may delete at any moment of a
+// run: what it deletes the run does not need.
+func TestWriterMeetsPrune(t *testing.T) {
+	y := lonely(t)
+	base := y.memory().Clone()
+	ops := 0
+	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops++; return nil }))).back()
+	restarts := 0
+	for at := 1; at <= ops; at++ {
+		store := base.Clone()
+		c := y.on(t, y.room.Image(t).With(store))
+		other := y.on(t, c.room.Image(t))
+		n := 0
+		writer := y.on(t, c.room.With(hook(store, func(remote.Op, string) error {
+			if n++; n == at {
+				if res := other.prune(); res.Condemned.All().Count == 0 {
+					t.Error("the prune condemned nothing")
+				}
+			}
+			return nil
+		})))
+		v, err := writer.open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := writer.options()
+		o.OnEvent = func(e backup.Event) {
+			if e.Kind == backup.Restart {
+				restarts++
+			}
+		}
+		res, err := backup.Run(t.Context(), v, o)
+		if err != nil || n < at {
+			t.Fatalf("at %d: %v", at, err)
+		}
+		c.want[res.Snapshot] = c.tree()
+		y.time.pass(2 * day)
+		c.prune()
+		c.check()
+		c.whole()
+		c.deep()
+		if t.Failed() {
+			t.Fatalf("when the list appears at operation %d of %d", at, ops)
+		}
+	}
+	if restarts == 0 {
+		t.Error("no run had to start again")
+	}
+	t.Logf("%d operations, %d restarts", ops, restarts)
+}
+
+// The same with a prune that deletes.
+func TestWriterMeetsDeletion(t *testing.T) {
+	y := lonely(t)
+	y.prune()
+	y.time.pass(2 * day)
+	base := y.memory().Clone()
+	ops := 0
+	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops++; return nil }))).back()
+	for at := 1; at <= ops; at++ {
+		store := base.Clone()
+		c := y.on(t, y.room.Image(t).With(store))
+		other := y.on(t, c.room.Image(t))
+		n := 0
+		writer := y.on(t, c.room.With(hook(store, func(remote.Op, string) error {
+			if n++; n == at {
+				if res := other.prune(); res.Deleted.All().Count == 0 {
+					t.Error("the prune deleted nothing")
+				}
+			}
+			return nil
+		})))
+		writer.back()
+		writer.check()
+		writer.whole()
+		writer.deep()
+		if t.Failed() {
+			t.Fatalf("when it deletes at operation %d of %d", at, ops)
+		}
+	}
+}
+
+// A commit that was staged before a list and comes after the grace is refused
+// by the store, so nothing that it needs was deleted under it.
+func TestLateCommit(t *testing.T) {
+	y := lonely(t)
+	late := false
+	other := y.on(t, y.room.Image(t))
+	writer := y.on(t, y.room.With(hook(y.room.Store, func(op remote.Op, name string) error {
+		if op == remote.OpPublish && !late {
+			late = true
+			other.prune()
+			y.time.pass(2 * day)
+			if res := other.prune(); res.Deleted[4].Count == 0 {
+				t.Error("the prune deleted no pack")
+			}
+		}
+		return nil
+	})))
+	writer.back()
+	writer.check()
+	writer.deep()
+	if !late {
+		t.Error("no commit was published")
+	}
+}
+
+// A damaged or missing object that is needed stops the deletion, and condemning
+// too, until it is back.
+func TestDamageStops(t *testing.T) {
+	y, _, second := story(t)
+	y.prune()
+	y.time.pass(2 * day)
+	snap, err := y.room.Lent(t).Find(t.Context(), second, vault.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := y.room.Lent(t).Ledger(t.Context(), snap.Commit.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := y.memory().Clone()
+	for what, name := range map[string]string{
+		"ledger": snap.Commit.Ledger, "body": snap.Commit.Body, "commit": snap.Name.String(), "pack": l.Folders[0].Packs[0].Name(),
+	} {
+		for _, gone := range []bool{true, false} {
+			if what == "body" && !gone {
+				continue // what is in it is not looked at
+			}
+			store := base.Clone()
+			c := y.on(t, y.room.Image(t).With(store))
+			c.forgetCache()
+			good := c.get(name)
+			if gone {
+				if err := store.Delete(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				store.Overwrite(name, good[:len(good)-1])
+			}
+			before := c.prunable()
+			p := c.make(all)
+			if !has(p.Stops, name) {
+				t.Errorf("%s, gone %v: %v", what, gone, p.Stops)
+			}
+			if _, err := p.Run(t.Context()); !isStopped(err) || !errors.Is(err, vault.ErrDamaged) && !errors.Is(err, vault.ErrRollback) {
+				t.Errorf("%s, gone %v: %v", what, gone, err)
+			}
+			if now := c.prunable(); !slices.Equal(now, before) {
+				t.Errorf("%s: gone: %q", what, without(before, now))
+			}
+			store.Overwrite(name, good)
+			if res := c.prune(); res.Deleted.All().Count == 0 {
+				t.Errorf("%s is back: %+v", what, res)
+			}
+		}
+	}
+}
+
+// forgetCache removes the copies of small objects on this machine.
+func (y *yard) forgetCache() {
+	y.t.Helper()
+	kept := filepath.Join(y.room.StatePath(), "objects")
+	if err := os.Rename(kept, kept+".away"); err != nil {
+		y.t.Fatal(err)
+	}
+}
+
+// A commit that a forger puts under a device's name stops the deletion too: it
+// might be a rotten one. When it is dismissed, it stops nothing any more.
+func TestDismiss(t *testing.T) {
+	y, _, second := story(t)
+	y.prune()
+	y.time.pass(2 * day)
+	snap, err := y.room.Lent(t).Find(t.Context(), second, vault.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := y.get(snap.Name.String())
+	forged := snap.Name
+	forged.Sum = remote.NewObject("", good[1:]).Sum
+	y.memory().Overwrite(forged.String(), good[1:])
+	if err := y.room.Store.Delete(t.Context(), snap.Commit.Body); err != nil {
+		t.Fatal(err)
+	}
+	delete(y.want, second)
+	p := y.make(all)
+	if len(p.Stops) != 2 || !has(p.Stops, forged.String()) || !has(p.Stops, snap.Commit.Body) {
+		t.Errorf("%v", p.Stops)
+	}
+	v, err := y.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Dismiss(t.Context(), []string{snap.Commit.Body, forged.String()}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if res := y.prune(); res.Deleted.All().Count == 0 {
+		t.Errorf("%+v", res)
+	}
+	y.back()
+	y.check()
+}
+
+// What another device has seen must be there too, and its lists are heeded.
+func TestTwoDevices(t *testing.T) {
+	y, _, _ := story(t)
+	room, _ := y.room.Enrol(t, vault.EnrolOptions{})
+	other := y.on(t, room)
+	other.write("theirs", 4000, 7)
+	grain()
+	other.back()
+	y.want = other.want
+	y.prune()
+	y.time.pass(2 * day)
+	mine := slices.DeleteFunc(y.under("commits/"), func(s string) bool {
+		return !strings.HasPrefix(s, "commits/"+string(y.room.Vault.Device()))
+	})
+	gone := mine[len(mine)-1]
+	store := y.memory().Clone()
+	if err := store.Delete(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	c := other.on(t, other.room.Image(t).With(store))
+	if p := c.make(all); !has(p.Stops, gone) {
+		t.Errorf("without %s: %v", gone, p.Stops)
+	}
+	if res := other.prune(); res.Deleted.All().Count != 3 {
+		t.Errorf("%+v", res)
+	}
+	y.check()
+	y.back()
+	y.check()
+	y.deep()
+}

@@ -33,7 +33,7 @@
 // Writers store what is named before what names it. A prune deletes in the
 // reverse order: bodies and maps of moves first, then ledgers, then rolls,
 // packs last, each kind to its end before the next is begun. So a prune that is
-// killed leaves dead objects, and never a ledger that names what is gone.
+// killed leaves dead objects, and no commit's ledger that names what is gone.
 //
 // docs/security.md, "Deleting without locks", has the argument why no live
 // object is ever deleted.

@@ -336,8 +336,8 @@ func (y *yard) check() {
 	}
 }
 
-// whole fails the test if a ledger on the remote names what is gone: packs go
-// last.
+// whole fails the test if the ledger of a commit is there and names what is
+// gone: packs go last.
 func (y *yard) whole() {
 	y.t.Helper()
 	v := y.room.Lent(y.t)
@@ -345,10 +345,18 @@ func (y *yard) whole() {
 	for _, name := range y.prunable() {
 		there[name] = true
 	}
-	for _, name := range y.under("ledgers/") {
+	for s, err := range v.Snapshots(y.t.Context()) {
+		if err != nil {
+			y.t.Fatal(err)
+		}
+		name := s.Commit.Ledger
+		if !there[name] {
+			continue
+		}
 		l, err := v.Ledger(y.t.Context(), name)
 		if err != nil {
-			continue // cut off by a crash; nothing names it
+			y.t.Error(err)
+			continue
 		}
 		for _, roll := range l.Rolls() {
 			if !there[roll] {

@@ -14,12 +14,13 @@ import (
 type field struct {
 	key     string
 	kind    kind
-	example string // as TOML
-	doc     string // what it says, its unit and limits
-	words   []string
-	low     int64 // of a number
-	high    int64
-	lent    bool // its default is what is said for all
+	example string   // as TOML
+	doc     string   // what it says, its unit and limits
+	words   []string // all that it, or an item of it, may be; nil if they are many
+	low     int64    // the least number, or the fewest items
+	high    int64    // the largest number
+	needed  bool     // its table is nothing without it
+	varies  bool     // its default hangs on other values
 	take    func(r *reader, place string, e *entry)
 	show    func() string // the value in effect as TOML, or "" to leave it out
 
@@ -79,10 +80,16 @@ func word[T ~string](key, doc string, dst *T, known ...T) field {
 		return T(s), nil
 	}
 	f := text(key, quote(string(known[0])), doc, dst, parse)
-	for _, k := range known {
-		f.words = append(f.words, string(k))
-	}
+	f.words = texts(known)
 	return f
+}
+
+func texts[T ~string](words []T) []string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = string(w)
+	}
+	return all
 }
 
 // stretch is a field that is a span, left out if it is zero.
@@ -196,6 +203,7 @@ func list[T any](key, example, doc string, dst *[]T, parse func(s string, before
 // filled is a list that must hold something.
 func filled(f field) field {
 	take := f.take
+	f.low = 1
 	f.take = func(r *reader, place string, e *entry) {
 		if e.kind == aList && len(e.list) == 0 {
 			r.problem(e.value.at, fmt.Sprintf("write %s = %s", f.key, f.example), "%s is empty", f.key)
@@ -234,9 +242,9 @@ func group(key, doc string, fields []field) field {
 // hook is a field that is a command or a table with one.
 func hook(key, doc string, dst *Hook) field {
 	fields := []field{
-		text("command", `"pg_dump -f ~/work/shop/db.sql shop"`, "What the shell runs.", &dst.Command, parseCommand),
-		length("timeout", `"5m"`, "After which it is ended, in s, m (minutes), h or d. The default is hook-timeout.",
-			&dst.Timeout, time.Second, day),
+		needed(text("command", `"pg_dump -f ~/work/shop/db.sql shop"`, "What the shell runs.", &dst.Command, parseCommand)),
+		varying(length("timeout", `"5m"`, "After which it is ended, in s, m (minutes), h or d. The default is hook-timeout.",
+			&dst.Timeout, time.Second, day)),
 	}
 	f := field{key: key, kind: aHook, example: fields[0].example, doc: doc, fields: fields}
 	f.take = func(r *reader, place string, e *entry) {
@@ -265,10 +273,27 @@ func hook(key, doc string, dst *Hook) field {
 // lent are fields whose default is what is said for all.
 func lent(fields []field) []field {
 	for i := range fields {
-		fields[i].lent = true
-		fields[i].fields = lent(fields[i].fields)
+		fields[i].varies = true
 	}
 	return fields
+}
+
+// varying is a field whose default hangs on other values.
+func varying(f field) field {
+	f.varies = true
+	return f
+}
+
+// needed is a field without which its table is nothing.
+func needed(f field) field {
+	f.needed = true
+	return f
+}
+
+// among names the words that the items of a list may be.
+func among[T ~string](words []T, f field) field {
+	f.words = texts(words)
+	return f
 }
 
 // only is a field that is shown under a condition.

@@ -85,14 +85,16 @@ func conditionFields(c *Conditions) []field {
 func vaultFields(v *Vault) []field {
 	s3 := v.Remote.Dir == ""
 	return []field{
-		text("remote", `"s3:https://host/bucket/prefix"`, "s3:https://host/bucket/prefix, s3://bucket/prefix or an absolute folder.", &v.Remote, ParseRemote),
+		needed(text("remote", `"s3:https://host/bucket/prefix"`, "s3:https://host/bucket/prefix, s3://bucket/prefix or an absolute folder.",
+			&v.Remote, ParseRemote)),
 		text("region", `"eu-central-1"`, "Of S3. The default is that of the environment or the profile.", &v.Region, parseWord),
 		text("ca-file", `"/etc/ssl/my-ca.pem"`, "A PEM file of certificate authorities to trust besides those of the system.", &v.CAFile, ParsePath),
 		text("credentials-file", `"~/.config/coffer/credentials"`, "In the format of ~/.aws/credentials, which is the default.", &v.CredentialsFile, ParsePath),
 		text("profile", `"backup"`, "Of the credentials file.", &v.Profile, parseWord),
 		text("maintain-profile", `"maintain"`, "Of the credentials file, for prune and forget, which need more rights. The default is profile.",
 			&v.MaintainProfile, parseWord),
-		only(s3, toggle("path-style", "https://host/bucket instead of https://bucket.host.", &v.PathStyle)),
+		varying(only(s3, toggle("path-style", "https://host/bucket instead of https://bucket.host. The default is true if the remote names a host or the bucket's name has a dot.",
+			&v.PathStyle))),
 		stretch("object-lock", `"30d"`, "How long the store must refuse to delete what is uploaded. In d, m (months) and y. The default is none.", &v.ObjectLock),
 		word("object-lock-mode", "Whether special rights lift an object lock before its time (governance) or nothing does (compliance).",
 			&v.ObjectLockMode, LockGovernance, LockCompliance),
@@ -111,7 +113,7 @@ func vaultFields(v *Vault) []field {
 // projectFields are the keys of a [project.NAME].
 func projectFields(p *Project) []field {
 	fields := []field{
-		filled(list("paths", `["~/work/site"]`, "Absolute folders, or such that begin with ~/.", &p.Paths, unique(ParsePath))),
+		needed(filled(list("paths", `["~/work/site"]`, "Absolute folders, or such that begin with ~/.", &p.Paths, unique(ParsePath)))),
 		text("vault", `"home"`, "The name of a vault. The default is default-vault.", &p.Vault, parseName),
 		list("tags", `["client"]`, "Words that are kept with each snapshot.", &p.Tags, unique(parseTag)),
 		list("exclude", `["*.tmp", "/build"]`, "Patterns as in a .gitignore, relative to each path.", &p.Exclude, parsePattern),
@@ -138,7 +140,8 @@ func notifyFields(n *Notify) []field {
 		text("ping", `"https://pings.example.com/4c1f"`, "A web address that is told of the start and the end of every run.", &n.Ping, parsePing),
 		text("ping-file", `"~/.config/coffer/ping-url"`, "A file that only you can read, with such an address.", &n.PingFile, ParsePath),
 		only(n.Desktop, toggle("desktop", "Shows messages in your desktop session.", &n.Desktop)),
-		only(!n.IsPing(), filled(list("events", `["failed", "stale"]`, "What to tell.", &n.Events, unique(parseEvent)))),
+		only(!n.IsPing(), among(Events(), filled(list("events", `["failed", "stale"]`, "What to tell. The default is all. Not for a ping, which is told of every run.",
+			&n.Events, unique(parseEvent))))),
 		list("projects", `["site"]`, "Which projects to tell of. The default is all.", &n.Projects, unique(parseName)),
 	}
 }

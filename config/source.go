@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -105,16 +106,33 @@ var secretKey = regexp.MustCompile(`(?i)(AGE-SECRET-KEY-[^"'\s]*)`)
 // secretName tells the name of a key that asks for a secret.
 var secretName = regexp.MustCompile(`(?i)(?:secret|passw|passphrase|token|(?:access|api|private|account)[-_ ]?key|identity)`)
 
+// schemes find the schemes of addresses.
+var schemes = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*)://`)
+
+// plainSchemes are those of places. Whatever has another is the address of a
+// message service, where any part may be a token.
+var plainSchemes = []string{"http", "https", "s3", "ftp", "sftp", "file"}
+
 // redact blots secrets out of a line and moves two offsets along.
 func redact(line string, from, to int) (string, int, int) {
 	const blot = "***"
-	for _, re := range secrets {
-		m := re.FindStringSubmatchIndex(line)
-		if m == nil || m[2] == m[3] {
-			continue
+	cut := func(begin, end int) {
+		if begin == end {
+			return
 		}
-		line = line[:m[2]] + blot + line[m[3]:]
-		from, to = moved(from, m[2], m[3], len(blot)), moved(to, m[2], m[3], len(blot))
+		line = line[:begin] + blot + line[end:]
+		from, to = moved(from, begin, end, len(blot)), moved(to, begin, end, len(blot))
+	}
+	for _, re := range secrets {
+		if m := re.FindStringSubmatchIndex(line); m != nil {
+			cut(m[2], m[3])
+		}
+	}
+	for _, m := range schemes.FindAllStringSubmatchIndex(line, -1) {
+		if !slices.Contains(plainSchemes, line[m[2]:m[3]]) {
+			cut(m[1], len(line))
+			break
+		}
 	}
 	return line, from, to
 }

@@ -62,10 +62,7 @@ func parsePattern(s string, _ []string) (string, error) {
 
 // notOneOf says that s is none of the words that it may be.
 func notOneOf[T ~string](s string, known []T) error {
-	words := make([]string, len(known))
-	for i, k := range known {
-		words[i] = string(k)
-	}
+	words := texts(known)
 	hint := didYouMean(s, words)
 	if hint == "" {
 		hint = "write " + quoted(words)

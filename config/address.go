@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -25,11 +26,7 @@ func parseServiceURL(s string) (string, error) {
 		return "", wrong("use ping, or generic+"+scheme+":// for a web hook", "a web address is not one of a message service")
 	}
 	if !slices.Contains(openServices, scheme) {
-		hint := didYouMean(scheme, openServices)
-		if hint == "" {
-			hint = file
-		}
-		return "", wrong(hint, "an address of %s holds a secret", scheme)
+		return "", wrong(cmp.Or(didYouMean(scheme, openServices), file), "an address of kind %q may hold a secret", scheme)
 	}
 	place, query, _ := strings.Cut(rest, "?")
 	host, _, _ := strings.Cut(place, "/")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -27,7 +28,7 @@ func (r *reader) check(c *Config) {
 func (r *reader) checkDaemon(d *Daemon) {
 	if d.WebAddress != "" && !isLoopback(d.WebAddress) && !d.WebAllowRemote {
 		r.problem(r.where["daemon.web-address"], `write "127.0.0.1:9798", or also web-allow-remote = true`,
-			"web-address: others can reach %.80q, and the page asks nobody for a password", d.WebAddress)
+			"web-address: others can reach %.80q", d.WebAddress)
 	}
 }
 
@@ -42,7 +43,7 @@ func (r *reader) checkNotify(c *Config, n *Notify) {
 	}
 	switch {
 	case len(targets) == 0:
-		r.problem(r.where[place], "set one of url, url-file, ping, ping-file or desktop = true", "notify %q says not whom to tell", n.Name)
+		r.problem(r.where[place], "set one of url, url-file, ping, ping-file or desktop = true", "notify %q does not say whom to tell", n.Name)
 	case len(targets) > 1:
 		r.problem(r.where[place+"."+targets[1]], "give each a [notify.NAME] of its own", "notify %q has %s already", n.Name, targets[0])
 	}
@@ -51,7 +52,7 @@ func (r *reader) checkNotify(c *Config, n *Notify) {
 	}
 	for i, name := range n.Projects {
 		if _, err := c.Project(name); err != nil {
-			r.fault(r.where[item(place, "projects", i)], "projects", err)
+			r.fault(r.where[item(place, "projects", i)], "projects", namingSome(err, c.projectNames()))
 		}
 	}
 }
@@ -106,7 +107,7 @@ func (r *reader) checkDefault(c *Config) {
 		c.DefaultVault = c.Vaults[0].Name
 	case c.DefaultVault != "":
 		if _, err := c.Vault(c.DefaultVault); err != nil {
-			r.fault(at, "default-vault", err)
+			r.fault(at, "default-vault", namingSome(err, c.vaultNames()))
 		}
 	}
 }
@@ -152,10 +153,23 @@ func (r *reader) resolveVault(c *Config, p *Project) {
 		p.Vault = c.DefaultVault
 	case err == nil:
 	case named && p.Vault != "":
-		r.fault(at, "vault", err)
+		r.fault(at, "vault", namingSome(err, c.vaultNames()))
 	case !named && !defaultNamed: // else the value named is at fault, and was reported
 		r.fault(r.where[place], fmt.Sprintf("project %q names no vault", p.Name), err)
 	}
+}
+
+// namingSome adds to an error about a name that nothing is near which names
+// there are.
+func namingSome(err error, known []string) error {
+	m, ok := errors.AsType[*mistake](err)
+	switch {
+	case !ok || m.hint != "":
+		return err
+	case len(known) == 0:
+		return wrong("there are none", "%s", m.what)
+	}
+	return wrong("write "+quoted(known[:min(len(known), 8)]), "%s", m.what)
 }
 
 // checkExcludes finds patterns written as absolute paths. They would be taken
@@ -185,7 +199,7 @@ func (r *reader) checkSamePath(projects []Project) {
 	for _, p := range projects {
 		for i, path := range p.Paths {
 			if other, taken := first[path]; taken && other != p.Name {
-				r.problem(r.where[item("project."+p.Name, "paths", i)], "",
+				r.problem(r.where[item("project."+p.Name, "paths", i)], "leave it out of one of them",
 					"paths: %.80q is in project %q already", path, other)
 				continue
 			}

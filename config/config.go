@@ -210,14 +210,20 @@ func (c *Config) noDefault() error {
 
 // Project returns the project of that name.
 func (c *Config) Project(name string) (Project, error) {
-	names := make([]string, 0, len(c.Projects))
 	for _, p := range c.Projects {
 		if p.Name == name {
 			return p, nil
 		}
+	}
+	return Project{}, wrong(didYouMean(name, c.projectNames()), "no project is named %q", name)
+}
+
+func (c *Config) projectNames() []string {
+	names := make([]string, 0, len(c.Projects))
+	for _, p := range c.Projects {
 		names = append(names, p.Name)
 	}
-	return Project{}, wrong(didYouMean(name, names), "no project is named %q", name)
+	return names
 }
 
 func (c *Config) vaultNames() []string {

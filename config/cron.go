@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,17 +60,13 @@ func cronForm(s string) error {
 	case strings.HasPrefix(s, "@every "):
 		d, err := time.ParseDuration(strings.TrimPrefix(s, "@every "))
 		if err != nil || d < time.Minute {
-			return wrong(`write it like "@every 90m", at least 1m`, "%.80q has no length of time", s)
+			return wrong(`write it like "@every 90m" or "@every 36h", at least 1m`, "%.80q is not a schedule", s)
 		}
 	case s == "@reboot":
 		return wrong("what was missed is caught up at the start anyway", "there is no schedule %q", s)
 	case strings.HasPrefix(s, "@"):
 		if !slices.Contains(cronNames, s) {
-			hint := didYouMean(s, cronNames)
-			if hint == "" {
-				hint = cronForms
-			}
-			return wrong(hint, "there is no schedule %.40q", s)
+			return wrong(cmp.Or(didYouMean(s, cronNames), cronForms), "there is no schedule %.40q", s)
 		}
 	case len(fields) != 5:
 		return wrong(cronForms, "%.80q has %s and not five", s, count(len(fields), "field"))

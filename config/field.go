@@ -134,7 +134,7 @@ func (r *reader) parse(v value, what string, use func(string) error) {
 	case v.text == "":
 		r.problem(v.at, "leave it out instead", "%s is empty", what)
 	case strings.ContainsFunc(v.text, unicode.IsControl):
-		r.problem(v.at, "", "%s holds a control character", what)
+		r.problem(v.at, "write it in one line, of characters that can be seen", "%s holds a control character", what)
 	default:
 		if err := use(v.text); err != nil {
 			r.fault(v.at, what, err)
@@ -163,7 +163,7 @@ func number(key, example, doc string, dst *int, low, high int64) field {
 		case e.kind != aNumber:
 			r.wants(&f, e)
 		case !e.whole || e.num < low || e.num > high:
-			r.problem(e.value.at, "", "%s wants a whole number from %d to %d", key, low, high)
+			r.problem(e.value.at, fmt.Sprintf("write %s = %s", key, example), "%s wants a whole number from %d to %d", key, low, high)
 		default:
 			*dst = int(e.num)
 		}
@@ -219,7 +219,7 @@ func unique[T comparable](parse func(string) (T, error)) func(string, []T) (T, e
 	return func(s string, before []T) (T, error) {
 		got, err := parse(s)
 		if err == nil && slices.Contains(before, got) {
-			return got, wrong("", "%.80q stands twice in the list", s)
+			return got, wrong("leave one out", "%.80q stands twice in the list", s)
 		}
 		return got, err
 	}
@@ -241,16 +241,17 @@ func group(key, doc string, fields []field) field {
 
 // hook is a field that is a command or a table with one.
 func hook(key, doc string, dst *Hook) field {
+	alone := text(key, `"pg_dump -f ~/work/shop/db.sql shop"`, doc, &dst.Command, parseCommand)
 	fields := []field{
-		needed(text("command", `"pg_dump -f ~/work/shop/db.sql shop"`, "What the shell runs.", &dst.Command, parseCommand)),
+		needed(text("command", alone.example, "What the shell runs.", &dst.Command, parseCommand)),
 		varying(length("timeout", `"5m"`, "After which it is ended, in s, m (minutes), h or d. The default is hook-timeout.",
 			&dst.Timeout, time.Second, day)),
 	}
-	f := field{key: key, kind: aHook, example: fields[0].example, doc: doc, fields: fields}
+	f := field{key: key, kind: aHook, example: alone.example, doc: doc, fields: fields}
 	f.take = func(r *reader, place string, e *entry) {
 		switch e.kind {
 		case aString:
-			fields[0].take(r, place, &entry{key: key, at: e.at, value: e.value})
+			alone.take(r, place, e)
 		case aTable:
 			place = join(place, key)
 			r.fields(e.table, place, fields)

@@ -162,8 +162,12 @@ func (r *reader) unknown(place string, e *entry, fields []field) {
 		hint = "it belongs " + home
 	case hint == "" && e.kind == aTable && strings.Count(place, ".") == 1:
 		hint = "a name holds no dots"
+	case hint == "" && secretName.MatchString(e.key) && strings.HasPrefix(place, "notify."):
+		hint = "no secret belongs in this file: use url-file or ping-file"
 	case hint == "" && secretName.MatchString(e.key):
 		hint = "no secret belongs in this file: use credentials-file, profile or the environment"
+	case hint == "":
+		hint = "coffer config example shows every key"
 	}
 	what := "key"
 	if e.kind == aTable {

@@ -30,7 +30,7 @@ func ParseSpan(s string) (Span, error) {
 		return Span{}, wrong(`write it like "30d", "12h" or "2y5m7d3h" (m is months)`, "%.40q is not a length of time", s)
 	}
 	if d == (Span{}) {
-		return Span{}, wrong("", "%.40q is no time at all", s)
+		return Span{}, wrong(`write it like "30d"`, "%.40q is no time at all", s)
 	}
 	return d, nil
 }

@@ -134,7 +134,7 @@ func (b *builder) header(keys []name) *table {
 	at := span{keys[0].at.from, keys[len(keys)-1].at.to}
 	if t.opened {
 		line, _ := b.src.position(t.at.from)
-		b.problem(at, "", "[%s] is opened twice, first in line %d", dotted(keys), line)
+		b.problem(at, "put all of it below one of them", "[%s] is opened twice, first in line %d", dotted(keys), line)
 		return newTable(at)
 	}
 	t.opened, t.at = true, at
@@ -150,7 +150,7 @@ func (b *builder) descend(t *table, keys []name) *table {
 			e = &entry{key: k.text, at: k.at, value: value{kind: aTable, at: k.at, table: newTable(k.at)}}
 			t.put(e)
 		case e.kind != aTable:
-			b.problem(k.at, "", "%.40q is set to %s already", k.text, e.kind)
+			b.problem(k.at, "it cannot hold further keys as well", "%.40q is set to %s already", k.text, e.kind)
 			return newTable(k.at)
 		}
 		t = e.table
@@ -165,7 +165,7 @@ func (b *builder) keyValue(t *table, n *unstable.Node) {
 	t = b.descend(t, keys[:len(keys)-1])
 	if old := t.byKey[last.text]; old != nil {
 		line, _ := b.src.position(old.at.from)
-		b.problem(last.at, "", "%.40q is set twice, first in line %d", last.text, line)
+		b.problem(last.at, "leave one out", "%.40q is set twice, first in line %d", last.text, line)
 		return
 	}
 	t.put(&entry{key: last.text, at: last.at, value: b.value(n.Value(), last.at)})
@@ -228,5 +228,5 @@ func (r *report) secondOpinion() {
 	}
 	line, column := e.Position()
 	from := r.src.starts[min(max(line, 1), len(r.src.starts))-1] + max(column, 1) - 1
-	r.problem(span{from, from + 1}, "", "not TOML: %s", strings.TrimPrefix(e.Error(), "toml: "))
+	r.problem(span{from, from + 1}, "coffer config example shows how it is written", "not TOML: %s", strings.TrimPrefix(e.Error(), "toml: "))
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -22,7 +23,7 @@ func parseName(s string) (string, error) {
 // parseWord reads a region or profile.
 func parseWord(s string) (string, error) {
 	if len(s) > 128 || strings.ContainsAny(s, ` "'[]`) {
-		return "", wrong("", "%.40q is not one word", s)
+		return "", wrong("leave blanks and quotes out", "%.40q is not one word", s)
 	}
 	return s, nil
 }
@@ -49,13 +50,13 @@ func parsePattern(s string, _ []string) (string, error) {
 	body := strings.TrimPrefix(s, "!")
 	switch {
 	case strings.Trim(body, "/ ") == "":
-		return "", wrong("", "%q matches nothing", s)
+		return "", wrong("leave it out", "%q matches nothing", s)
 	case strings.HasPrefix(s, "#"):
 		return "", wrong(`write \# for a name that begins with it`, "%.80q is a comment", s)
 	case strings.HasPrefix(body, "~"):
 		return "", wrong("patterns are relative to the project's paths", "%.80q is not expanded", s)
 	case strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") && !strings.HasSuffix(s, `\ `):
-		return "", wrong("", "%.80q has a blank at its end", s)
+		return "", wrong("take it away, or write a backslash before one that belongs to the name", "%.80q has a blank at its end", s)
 	}
 	return s, nil
 }
@@ -63,11 +64,7 @@ func parsePattern(s string, _ []string) (string, error) {
 // notOneOf says that s is none of the words that it may be.
 func notOneOf[T ~string](s string, known []T) error {
 	words := texts(known)
-	hint := didYouMean(s, words)
-	if hint == "" {
-		hint = "write " + quoted(words)
-	}
-	return wrong(hint, "it cannot be %.40q", s)
+	return wrong(cmp.Or(didYouMean(s, words), "write "+quoted(words)), "it cannot be %.40q", s)
 }
 
 // parseDays reads a span of at least a day. With a dedup-memory of less, a run

@@ -25,7 +25,7 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	head, parts := sections(data)
-	if n := len(parts) / 2; n < 180 || len(parts)%2 != 0 {
+	if n := len(parts) / 2; n < 230 || len(parts)%2 != 0 {
 		t.Fatalf("%d cases and %d halves: some are lost", n, len(parts)%2)
 	}
 	out := bytes.NewBuffer(head)

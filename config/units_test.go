@@ -65,6 +65,54 @@ func TestParseSpan(t *testing.T) {
 	}
 }
 
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90s": 90 * time.Second, "10m": 10 * time.Minute, "26h": 26 * time.Hour, "3d": 72 * time.Hour, "1h30m": 90 * time.Minute, "0s": 0,
+		"1d2h3m4s": 26*time.Hour + 3*time.Minute + 4*time.Second, "9999d": 9999 * day, "9998d24h": 9999 * day, "007m": 7 * time.Minute,
+	} {
+		if got, err := ParseDuration(text); got != want || err != nil {
+			t.Errorf("%q gives %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "s", "10", "10 m", "1m1h", "1m1m", "-1m", "+1m", "10000s", "9999d1s", "1.5h", "3w", "1y", "5M", "10min", "1ms", "٣m",
+		"99999999999999999999s"} {
+		if got, err := ParseDuration(text); err == nil {
+			t.Errorf("%q is accepted as %v", text, got)
+		}
+	}
+}
+
+func TestFormatDuration(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"0s": 0, "90s": 90 * time.Second, "90m": 90 * time.Minute, "26h": 26 * time.Hour, "3d": 72 * time.Hour, "2h46m41s": 10001 * time.Second,
+		"9998d23h59m59s": 9999*day - time.Second,
+	} {
+		if got := FormatDuration(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestParsePrice(t *testing.T) {
+	for text, want := range map[string]Price{
+		"6.00 USD": {6e6, "USD"}, "6 EUR": {6e6, "EUR"}, "0.000001 €": {1, "€"}, "5.99 kr": {5990000, "kr"}, "999999999.999999 JPY": {999999999999999, "JPY"},
+		"4.1 USD": {4100000, "USD"},
+	} {
+		if got, err := ParsePrice(text); got != want || err != nil {
+			t.Errorf("%q gives %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "6", "6.00", "USD", "$6", "6USD", "6.  USD", "6. USD", ".5 USD", "-6 USD", "0 USD", "0.000000 USD", "1.0000001 USD",
+		"1e3 USD", "1,50 EUR", "6 US Dollars", "6 DollarsUS1", "1000000000 USD"} {
+		if got, err := ParsePrice(text); err == nil {
+			t.Errorf("%q is accepted as %+v", text, got)
+		}
+	}
+	if got := (Price{4100000, "USD"}).String(); got != "4.10 USD" {
+		t.Errorf("shown as %q", got)
+	}
+}
+
 func TestSpanBefore(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

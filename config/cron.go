@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,26 +15,26 @@ const cronForms = `write it like "@daily" or "30 2 * * *" (minute hour day month
 // cronNames are the short forms of schedules.
 var cronNames = []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
 
-// parseCron looks at the form of a schedule and has the rest checked. "off"
-// becomes "".
+// parseCron has a schedule checked, and looks at its form itself, so that
+// nobody is given one that a parser may panic at. "off" becomes "".
 func (k Checks) parseCron(s string) (string, error) {
 	if s == "off" {
 		return "", nil
+	}
+	if k.Cron != nil {
+		err := k.Cron(s)
+		if m, ok := errors.AsType[*mistake](err); ok {
+			return "", wrong(cmp.Or(m.hint, cronForms), "%.80q %s", s, m.what)
+		}
+		if err != nil {
+			return "", wrong(cronForms, "%.80q cannot be: %v", s, err)
+		}
 	}
 	spec, err := cutZone(s)
 	if err != nil {
 		return "", err
 	}
-	if err := cronForm(spec); err != nil {
-		return "", err
-	}
-	if k.Cron == nil {
-		return s, nil
-	}
-	if err := k.Cron(s); err != nil {
-		return "", wrong(cronForms, "%.80q cannot be: %v", s, err)
-	}
-	return s, nil
+	return s, cronForm(spec)
 }
 
 // cutZone takes the zone off the front of a schedule. A parser of schedules

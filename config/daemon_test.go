@@ -29,7 +29,7 @@ func TestParseOnBattery(t *testing.T) {
 }
 
 // TestCronIsAsked holds what the check of schedules is given: every schedule
-// of the file as it stands there, and never one that is off or has no form.
+// of the file as it stands there, and never one that is off.
 func TestCronIsAsked(t *testing.T) {
 	var asked []string
 	k := Checks{Cron: func(spec string) error {
@@ -42,15 +42,15 @@ func TestCronIsAsked(t *testing.T) {
 	const text = `
 vault.v = {remote = "/v", schedule = {verify = "TZ=Europe/Paris 0 3 * * *", prune = "off"}}
 project.p = {paths = ["/p"], schedule = {backup = "0 0 31 2 *"}}
-schedule = {drill = "@every 48h", prune = "0 0 31 2", forget = "TZ=Europe/Paris"}
+schedule = {drill = "@every 48h", forget = "TZ=Europe/Paris"}
 `
 	_, err := k.Parse([]byte(text), "coffer.toml")
 	e, ok := errors.AsType[*Error](err)
-	if !ok || len(e.Problems) != 3 || !strings.Contains(e.Problems[0].Message, "it never fires") {
+	if !ok || len(e.Problems) != 2 || !strings.Contains(e.Problems[0].Message, "it never fires") {
 		t.Errorf("got %v", err)
 	}
 	slices.Sort(asked)
-	if diff := cmp.Diff([]string{"0 0 31 2 *", "@every 48h", "TZ=Europe/Paris 0 3 * * *"}, asked); diff != "" {
+	if diff := cmp.Diff([]string{"0 0 31 2 *", "@every 48h", "TZ=Europe/Paris", "TZ=Europe/Paris 0 3 * * *"}, asked); diff != "" {
 		t.Errorf("asked (-want +got)\n%s", diff)
 	}
 }

@@ -54,7 +54,7 @@ func TestMistakes(t *testing.T) {
 var checked = Checks{Cron: func(spec string) error {
 	switch {
 	case strings.HasSuffix(spec, "0 0 30 2 *"):
-		return errors.New("it never fires")
+		return Mistake("is never due", "day 28 is the last that every month has")
 	case strings.HasPrefix(spec, "61 "):
 		return errors.New("its minute is 61, and the last one is 59")
 	}

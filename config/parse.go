@@ -11,9 +11,13 @@ import (
 // then only the form of the value is checked.
 type Checks struct {
 	// Cron says what is wrong with a schedule that can never fire or that is
-	// not one. It is given what stands in the file, but never "off".
+	// not one, best as a [Mistake] that goes on after the text. It is given
+	// what stands in the file, but never "off".
 	Cron func(spec string) error
 }
+
+// Mistake is what is wrong with a value, and what to do about it.
+func Mistake(problem, remedy string) error { return &mistake{problem, remedy} }
 
 // Parse reads the text of a config file as [Checks.Parse] does, and checks no
 // more of schedules than their form.

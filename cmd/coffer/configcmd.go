@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coffer/config"
+	"coffer/daemon/schedule"
 )
 
 func (d *door) configCommand() *cobra.Command {
@@ -23,8 +24,25 @@ can be given on the command line too.`)
 				fmt.Fprint(d.out, config.Example())
 				return nil
 			}},
+		&cobra.Command{Use: "schema", Short: "Print a JSON Schema of the config file, for editors", Args: exactly(0, "coffer config schema"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				fmt.Fprint(d.out, config.Schema())
+				return nil
+			}},
 	)
 	return c
+}
+
+// configChecks has schedules of the config checked by the room that keeps the
+// time.
+func configChecks() config.Checks {
+	return config.Checks{Cron: func(spec string) error {
+		err := schedule.Check(spec)
+		if e, ok := errors.AsType[*schedule.SpecError](err); ok {
+			return config.Mistake(e.Problem, e.Hint)
+		}
+		return err
+	}}
 }
 
 func (d *door) configCheck(cmd *cobra.Command, args []string) error {
@@ -35,7 +53,7 @@ func (d *door) configCheck(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := config.Load(path)
+	c, err := configChecks().Load(path)
 	var mistakes *config.Error
 	if errors.As(err, &mistakes) && d.json {
 		for _, p := range mistakes.Problems {

@@ -21,7 +21,7 @@ func (d *door) loadConfig() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Load(path)
+	c, err := configChecks().Load(path)
 	if errors.Is(err, fs.ErrNotExist) && d.config == "" && os.Getenv("COFFER_CONFIG") == "" {
 		return config.Default(), nil
 	}

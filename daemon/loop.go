@@ -136,9 +136,6 @@ func (d *Daemon) setClock(p *Plan, j *report.Job, now time.Time) {
 	if t := j.Trying; t != nil && (t.Next.Sub(now) > schedule.WrongClock || t.Due.Sub(now) > schedule.WrongClock) {
 		j.Trying = nil
 	}
-	if d.memory.PausedUntil.After(now) && j.First.Equal(now) {
-		return
-	}
 }
 
 // owed is what the schedule and the tries say. shifted is now less the jitter.
@@ -147,7 +144,7 @@ func (p *Plan) owed(j *report.Job, shifted, now time.Time) (o owed, next time.Ti
 		if t := j.Trying; t != nil && now.Before(t.Next) {
 			return o, t.Next, false
 		}
-		return owed{due: now, trigger: trigger(j, 0, false)}, now, true
+		return owed{due: j.First, trigger: trigger(j, 0, false)}, now, true
 	}
 	due, missed, isDue := schedule.Due(p.Schedule, j.Covered, shifted)
 	t := j.Trying

@@ -40,7 +40,8 @@ func (d *Daemon) enter(r *report.Run) {
 	if j.Trying != nil {
 		r.Attempts = j.Trying.Attempts
 	}
-	j.Begun = r
+	begun := *r // the run itself changes while this is saved
+	j.Begun = &begun
 	d.active[r.Job] = &active{run: *r}
 	d.save()
 	d.mu.Unlock()

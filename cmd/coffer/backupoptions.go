@@ -28,7 +28,7 @@ func (d *door) backupOptions(c *config.Config, f backupFlags, p config.Project, 
 	host, _ := os.Hostname()
 	return backup.Options{
 		Project: trust.ProjectID(id), Key: key, Label: p.Name, Roots: p.Paths, Host: host, User: userName(),
-		Tags: append(slices.Clone(p.Tags), f.tags...), Level: level, Version: versionText(),
+		Tags: append(slices.Clone(p.Tags), f.Tags...), Level: level, Version: versionText(),
 		Walk: walkOptions(f, p), DedupMemory: days(c.DedupMemory, time.Now()), Progress: new(backup.Progress),
 	}, nil
 }
@@ -40,8 +40,8 @@ func days(s config.Span, now time.Time) int {
 
 func walkOptions(f backupFlags, p config.Project) files.Options {
 	return files.Options{
-		Exclude: append(slices.Clone(p.Exclude), f.exclude...), IgnoreFiles: p.IgnoreFiles,
-		CacheDirs: p.CacheDirs || f.cacheDirs, OneFileSystem: p.OneFileSystem || f.oneFileSystem,
+		Exclude: append(slices.Clone(p.Exclude), f.Exclude...), IgnoreFiles: p.IgnoreFiles,
+		CacheDirs: p.CacheDirs || f.CacheDirs, OneFileSystem: p.OneFileSystem || f.OneFileSystem,
 	}
 }
 
@@ -54,8 +54,8 @@ func userName() string {
 
 func compression(c *config.Config, f backupFlags) (pack.Level, error) {
 	s := string(c.Compression)
-	if f.compression != "" {
-		s = f.compression
+	if f.Compression != "" {
+		s = f.Compression
 	}
 	switch config.Compression(s) {
 	case config.CompressFastest:

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"coffer/config"
+	"coffer/daemon/report"
 	"coffer/vault"
 	"coffer/vault/backup"
 )
 
 // backupProject backs one project up and tells the result. An outcome says
-// that it is partial.
-func (d *door) backupProject(ctx context.Context, c *config.Config, f backupFlags, p config.Project) error {
+// that it is partial. What was stored is noted in r.
+func (d *door) backupProject(ctx context.Context, c *config.Config, f backupFlags, p config.Project, r *report.Run) error {
 	ch, err := d.choose(c, p.Vault, nil)
 	if err != nil {
 		return err
@@ -25,7 +26,7 @@ func (d *door) backupProject(ctx context.Context, c *config.Config, f backupFlag
 	if _, err := compression(c, f); err != nil {
 		return err // before a vault is made
 	}
-	if f.dryRun {
+	if f.DryRun {
 		return d.dryRun(ctx, f, p, ch)
 	}
 	v, born, err := d.openOrMake(ctx, ch)
@@ -44,7 +45,16 @@ func (d *door) backupProject(ctx context.Context, c *config.Config, f backupFlag
 	if err != nil {
 		return d.backupFailed(err, born)
 	}
+	r.Stored = stored(res)
 	return d.tellBackup(v, o, res, born)
+}
+
+// stored is a result as a run notes it.
+func stored(res backup.Result) *report.Stored {
+	return &report.Stored{
+		Snapshot: res.Snapshot, Unchanged: res.Unchanged, Files: res.Files, Bytes: res.Bytes,
+		Read: res.ReadBytes, Uploaded: res.Stored, Unread: res.UnreadCount,
+	}
 }
 
 // runBackup runs it and shows how far it is.
@@ -67,7 +77,7 @@ func (d *door) guessTotal(ctx context.Context, v *vault.Vault, o backup.Options,
 			total.Store(s.Bytes)
 		}
 	}
-	if total.Load() > 0 || d.quiet || d.json || !drawsOn(d.err) {
+	if total.Load() > 0 || d.quiet || d.json || !d.draws() {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -35,7 +35,7 @@ func (d *door) tellBackup(v *vault.Vault, o backup.Options, res backup.Result, b
 	}
 	if b != nil {
 		d.tellBirth(b)
-	} else if isTerminal(d.err) { // a run by a timer has nobody to remind
+	} else if d.looksOn() { // a run by a timer has nobody to remind
 		d.remindKit(v)
 	}
 	for _, w := range res.Warnings {

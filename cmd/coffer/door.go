@@ -23,6 +23,7 @@ type door struct {
 	json     bool
 	quiet    bool
 	verbose  bool
+	onBehalf *behalf // nil in a command that does its own work
 
 	printing sync.Mutex // held for each JSON line
 	mu       sync.Mutex

@@ -38,6 +38,10 @@ func (d *door) leave(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
 	}
+	var far leftTo
+	if errors.As(err, &far) {
+		return int(far)
+	}
 	var o outcome
 	if errors.As(err, &o) {
 		d.last(o.code, o.text, "")

@@ -36,10 +36,16 @@ const redraw = 150 * time.Millisecond
 // before anything else is printed.
 func (d *door) showProgress(look func() sample) *meter {
 	m := &meter{stop: make(chan struct{})}
+	if d.onBehalf != nil && d.onBehalf.progress != nil {
+		d.onBehalf.progress(func() string { return look().text })
+	}
 	switch {
 	case d.quiet:
 	case d.json:
 		m.done.Go(func() { m.everySecond(d, look) })
+	case d.onBehalf != nil && d.onBehalf.terminal:
+		m.done.Go(func() { m.tellFar(d.onBehalf.stream, look) })
+	case d.onBehalf != nil:
 	case drawsOn(d.err):
 		m.draw(d.err, look)
 	}
@@ -103,14 +109,19 @@ func (d *door) note(format string, args ...any) {
 	if d.json {
 		return
 	}
-	line := safeText(fmt.Sprintf(format, args...))
+	d.writeAbove([]byte(safeText(fmt.Sprintf(format, args...)) + "\n"))
+}
+
+// writeAbove writes whole lines to the error stream, above the meter if there
+// is one.
+func (d *door) writeAbove(lines []byte) {
 	d.mu.Lock()
 	m := d.meter
 	d.mu.Unlock()
 	if m != nil && m.p != nil {
-		if _, err := fmt.Fprintln(m.p, line); err == nil {
+		if _, err := m.p.Write(lines); err == nil {
 			return
 		}
 	}
-	fmt.Fprintln(d.err, line)
+	_, _ = d.err.Write(lines)
 }

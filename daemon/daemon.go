@@ -90,8 +90,13 @@ type Daemon struct {
 type active struct {
 	run      report.Run
 	stage    string
-	progress func() string // nil until the work has something to tell
+	progress func() string           // nil until the work has something to tell
+	cancel   context.CancelCauseFunc // ends it
 }
+
+// errYield ends a run that only waits for its remote, so that one that somebody
+// asked for can begin.
+var errYield = errors.New("a run by hand comes first")
 
 // New makes a daemon and reads what it remembers.
 func New(o Options) (*Daemon, error) {
@@ -171,7 +176,7 @@ func (d *Daemon) jitter(p *Plan) time.Duration {
 }
 
 // Run works until ctx ends, and returns when all runs have.
-func (d *Daemon) Run(ctx context.Context) error {
+func (d *Daemon) Run(ctx context.Context) {
 	d.ctx = ctx
 	var m host.Manager
 	watchdog, err := m.Watchdog()
@@ -185,7 +190,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.o.Voice != nil {
 		d.o.Voice.Close()
 	}
-	return nil
 }
 
 // tell logs what the service manager could not be told.

@@ -21,8 +21,8 @@
 //   - Before a run begins, and when it has ended, that is saved. A run that
 //     dies with its process is owed still, and made up for at the next start.
 //   - A due time is answered for by a good run that began after it, or by a
-//     failure that was tried again until [Plan.RetryFor] was over. It is never
-//     answered for twice: where the memory is lost, the vault tells when the
+//     failure that was tried again until [Plan.RetryFor] was over; while the
+//     remote cannot be reached, it stays owed. It is never answered for twice: where the memory is lost, the vault tells when the
 //     newest snapshot began ([Plan.Evidence]).
 //   - One run at a time on a vault. Other processes are kept out by the
 //     vault's own lock; while one of them is at work, a run waits.

@@ -16,7 +16,9 @@ func (d *Daemon) loop(ctx context.Context, m host.Manager, watchdog time.Duratio
 		d.reloadIfChanged(m)
 		next := d.look(ctx)
 		d.tell(m.Alive())
-		d.tell(m.Status(d.statusLine()))
+		if m.Listens() {
+			d.tell(m.Status(d.statusLine()))
+		}
 		d.sleep(ctx, next, watchdog)
 	}
 }

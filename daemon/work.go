@@ -24,9 +24,12 @@ func (d *Daemon) newRun(p *Plan, o owed, now time.Time) *report.Run {
 // begin starts a run that is owed. The caller has taken the vault's slot.
 func (d *Daemon) begin(p *Plan, o owed, slot chan struct{}) {
 	r := d.newRun(p, o, d.o.Now())
-	d.enter(r)
+	ctx, cancel := context.WithCancelCause(d.ctx)
+	d.enter(r, cancel)
 	d.work.Go(func() {
-		d.execute(d.ctx, &p.Job, r)
+		defer cancel(nil)
+		d.execute(ctx, &p.Job, r)
+		r.Busy = r.Busy || errors.Is(context.Cause(ctx), errYield)
 		d.finish(p, r)
 		<-slot
 		d.again()
@@ -34,7 +37,7 @@ func (d *Daemon) begin(p *Plan, o owed, slot chan struct{}) {
 }
 
 // enter notes that a run begins, and saves it: a run that dies is owed still.
-func (d *Daemon) enter(r *report.Run) {
+func (d *Daemon) enter(r *report.Run, cancel context.CancelCauseFunc) {
 	d.mu.Lock()
 	j := d.memory.Job(r.Job, r.Begin)
 	if j.Trying != nil {
@@ -42,7 +45,7 @@ func (d *Daemon) enter(r *report.Run) {
 	}
 	begun := *r // the run itself changes while this is saved
 	j.Begun = &begun
-	d.active[r.Job] = &active{run: *r}
+	d.active[r.Job] = &active{run: *r, cancel: cancel}
 	d.save()
 	d.mu.Unlock()
 	d.o.Log.Info("run begins", "job", r.Job, "run", r.ID, "trigger", r.Trigger, "due", r.Due, "missed", r.Missed)
@@ -98,7 +101,7 @@ func (d *Daemon) settle(p *Plan, r *report.Run) (final bool) {
 	delete(d.active, r.Job)
 	j := d.memory.Job(r.Job, r.Begin)
 	cut := d.ctx.Err() != nil && !r.Result.Good() && r.Trigger != report.Hand
-	if !r.Busy {
+	if !r.Busy && !(r.Outage && r.Attempts > 0) { // an outage is told once
 		d.note(r)
 	}
 	switch {
@@ -135,12 +138,14 @@ func (d *Daemon) answered(p *Plan, j *report.Job, r *report.Run) {
 }
 
 // failed sets when a failed run is tried again, or that it has failed for good.
+// A remote that cannot be reached is no reason to give up: the run is owed until
+// it can, or until the next one is due.
 func (d *Daemon) failed(p *Plan, j *report.Job, r *report.Run) (final bool) {
 	wait := schedule.Backoff(r.Attempts+1, d.o.Device+" "+r.Job)
 	t := d.tryAgain(j, r, wait, p.RetryFor)
 	t.Attempts = r.Attempts + 1
 	r.Attempts = t.Attempts
-	if t.Next.Before(t.Until) {
+	if r.Outage || t.Next.Before(t.Until) {
 		j.Trying = t
 		return false
 	}
@@ -166,8 +171,12 @@ func (d *Daemon) note(r *report.Run) {
 	}
 }
 
-// ErrNoJob: the daemon's config has no such job.
-var ErrNoJob = errors.New("no such job in the daemon's config")
+var (
+	// ErrNoJob: the daemon's config has no such job.
+	ErrNoJob = errors.New("no such job in the daemon's config")
+	// ErrEnding: the daemon ends, and begins nothing any more.
+	ErrEnding = errors.New("the daemon is ending")
+)
 
 // Hand runs a job now because somebody asked for it, with body in the place of
 // the job's own, by the same gates as a scheduled run: the vault's turn, the
@@ -180,6 +189,7 @@ func (d *Daemon) Hand(ctx context.Context, name string, body func(context.Contex
 		return nil, ErrNoJob
 	}
 	slot := d.slot(p.Job.Vault)
+	d.yield(p.Job.Vault)
 	if err := d.queue(ctx, slot, onWait); err != nil {
 		return nil, err
 	}
@@ -187,14 +197,14 @@ func (d *Daemon) Hand(ctx context.Context, name string, body func(context.Contex
 	defer d.work.Done()
 	defer d.again()
 	defer func() { <-slot }()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(d.ctx, cancel)()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(d.ctx, func() { cancel(context.Canceled) })()
 	j := p.Job
 	j.Body, j.Reach = body, nil // whoever waits sees the remote's own retries
 	now := d.o.Now()
 	r := d.newRun(p, owed{trigger: report.Hand}, now)
-	d.enter(r)
+	d.enter(r, cancel)
 	d.execute(ctx, &j, r)
 	d.finish(p, r)
 	return r, nil
@@ -216,7 +226,18 @@ func (d *Daemon) queue(ctx context.Context, slot chan struct{}, onWait func(stri
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-d.ctx.Done():
-		return d.ctx.Err()
+		return ErrEnding
+	}
+}
+
+// yield ends a scheduled run on a vault that has not begun its work.
+func (d *Daemon) yield(vault string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, a := range d.active {
+		if a.run.Vault == vault && a.run.Trigger != report.Hand && a.stage == job.StageWaiting {
+			a.cancel(errYield)
+		}
 	}
 }
 

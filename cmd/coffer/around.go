@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"coffer/config"
 	"coffer/daemon/job"
@@ -25,7 +27,7 @@ func (d *door) around(ctx context.Context, p config.Project, do body) error {
 		return do(ctx, new(report.Run))
 	}
 	j := job.Job{Name: backupJob(p.Name), Verb: "backup", Project: p.Name, Vault: p.Vault, Hooks: hooks}
-	r := &report.Run{ID: report.NewID(), Job: j.Name, Verb: j.Verb, Project: p.Name, Vault: p.Vault, Trigger: report.Hand, Begin: now()}
+	r := &report.Run{ID: report.NewID(), Job: j.Name, Verb: j.Verb, Project: p.Name, Vault: p.Vault, Trigger: report.Hand, Begin: time.Now()}
 	return d.runJob(ctx, &j, r, do, func() { j.Run(ctx, r, job.RunOptions{Log: d.hookLog()}) })
 }
 
@@ -89,4 +91,13 @@ func (d *door) judge(ctx context.Context, err error) job.Verdict {
 		v.Result = report.Partial // the work was done; what it lacks or found is told
 	}
 	return v
+}
+
+// hookLog is where the output of hooks goes when no daemon keeps a log: to
+// whoever looks on.
+func (d *door) hookLog() *slog.Logger {
+	if d.json || d.quiet {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(&noteHandler{note: d.note, level: slog.LevelInfo})
 }

@@ -34,16 +34,21 @@ type door struct {
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	checked := &checkedWriter{w: out}
 	d := &door{in: in, out: checked, err: errOut}
-	root := d.command()
-	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(checked)
-	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
+	err := d.execute(ctx, args)
 	if err == nil {
 		err = checked.failed()
 	}
 	return d.leave(ctx, err)
+}
+
+// execute runs a command line on the streams of the door.
+func (d *door) execute(ctx context.Context, args []string) error {
+	root := d.command()
+	root.SetArgs(args)
+	root.SetIn(d.in)
+	root.SetOut(d.out)
+	root.SetErr(d.err)
+	return root.ExecuteContext(ctx)
 }
 
 // A checkedWriter remembers the first error, so that a list on a full disk does
@@ -89,7 +94,7 @@ Start with:  coffer backup now ~/projects`)
 	d.explainHelp(root)
 	root.AddCommand(
 		d.backupCommand(), d.initCommand(), d.enrolCommand(), d.snapshotsCommand(), d.lsCommand(), d.catCommand(),
-		d.restoreCommand(), d.verifyCommand(), d.kitCommand(), d.statusCommand(), d.configCommand(), d.versionCommand(),
+		d.restoreCommand(), d.verifyCommand(), d.kitCommand(), d.statusCommand(), d.configCommand(), d.daemonCommand(), d.versionCommand(),
 		d.completionCommand(),
 	)
 	return root

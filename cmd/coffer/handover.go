@@ -105,12 +105,6 @@ func hasJobs(s report.Status, projects []string) bool {
 	return true
 }
 
-func sameFile(a, b string) bool {
-	ia, err1 := os.Stat(a)
-	ib, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(ia, ib)
-}
-
 // socketPath is where a daemon listens.
 func socketPath() (string, error) {
 	if p := os.Getenv("COFFER_SOCKET"); p != "" {

@@ -41,8 +41,8 @@ var houseFloors = [][]houseRooms{
 	{{"vault", houseGround + " remote " + houseNouns}},
 	{{houseVerbs, houseGround + " remote vault " + houseNouns}},
 	{{"daemon/report daemon/schedule daemon/host", ""}},
-	{{houseVoices, "daemon/report"}, {"daemon/job", "remote vault daemon/report " + houseNouns + " " + houseVerbs}},
-	{{"daemon", "daemon/report daemon/schedule daemon/host daemon/job " + houseVoices}},
+	{{houseVoices, "daemon/report"}, {"daemon/job", "daemon/report"}},
+	{{"daemon", "daemon/report daemon/schedule daemon/host daemon/job"}},
 	{{"cmd/coffer", "config deploy remote vault daemon daemon/report daemon/schedule daemon/host daemon/job " +
 		houseGround + " " + houseNouns + " " + houseVerbs + " " + houseShelf + " " + houseVoices}},
 }

@@ -66,6 +66,10 @@ type RunOptions struct {
 	OnStage func(stage string) // what it is doing now; may be nil
 }
 
+// StageWaiting is the stage of a run that waits for its remote: nothing of it
+// has begun yet, so it can be cancelled at no loss.
+const StageWaiting = "waiting for the remote"
+
 // defaultWaitReach is how long a run waits for the remote: longer than Wi-Fi
 // and a VPN take after a wake-up, shorter than a user's patience.
 const defaultWaitReach = 15 * time.Minute
@@ -79,8 +83,15 @@ func (j *Job) Run(ctx context.Context, r *report.Run, o RunOptions) {
 	if o.OnStage == nil {
 		o.OnStage = func(string) {}
 	}
-	v := j.run(ctx, r, &o)
-	r.Result, r.Code, r.Why, r.Hint, r.Outage, r.Busy = v.Result, v.Code, v.Why, v.Hint, v.Outage, v.Busy
+	o.OnStage(StageWaiting)
+	if err := j.waitReach(ctx, o.Log); err != nil {
+		v := j.Judge(ctx, err)
+		if v.end(r); ctx.Err() == nil { // else it was called off before it began, and no hook is to know
+			_ = j.after(ctx, r, &o)
+		}
+		return
+	}
+	j.run(ctx, r, &o).end(r)
 	if err := j.after(ctx, r, &o); err != nil && r.Result == report.OK {
 		r.Result, r.Why, r.Code = report.Partial, err.Error(), exitPartial
 	}
@@ -89,12 +100,13 @@ func (j *Job) Run(ctx context.Context, r *report.Run, o RunOptions) {
 // exitPartial is the exit code of what was done, but not wholly.
 const exitPartial = 3
 
-// run is Run up to the hooks that follow.
+// end notes a verdict in a run.
+func (v Verdict) end(r *report.Run) {
+	r.Result, r.Code, r.Why, r.Hint, r.Outage, r.Busy = v.Result, v.Code, v.Why, v.Hint, v.Outage, v.Busy
+}
+
+// run is the work with the hook before it.
 func (j *Job) run(ctx context.Context, r *report.Run, o *RunOptions) Verdict {
-	o.OnStage("waiting for the remote")
-	if err := j.waitReach(ctx, o.Log); err != nil {
-		return j.Judge(ctx, err)
-	}
 	if err := j.Hooks.run(ctx, before, r, o); err != nil {
 		return Verdict{Result: report.Failed, Code: 1, Why: err.Error(), Hint: "nothing was changed; mend the run-before command, or look at its output:  coffer logs"}
 	}
@@ -153,7 +165,7 @@ func (j *Job) waitReach(ctx context.Context, log *slog.Logger) error {
 		if time.Since(began)+wait > limit {
 			return fmt.Errorf("after waiting %s: %w", time.Since(began).Round(time.Second), err)
 		}
-		log.Info("waiting for the remote", "job", j.Name, "next_try", wait, "why", err)
+		log.Info("waiting for the remote", "job", j.Name, "next_try", wait.String(), "why", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"coffer/config"
+	"coffer/daemon"
+	"coffer/daemon/control"
+	"coffer/daemon/host"
+	"coffer/daemon/report"
+)
+
+// A daemonServer is all that belongs to a running daemon.
+type daemonServer struct {
+	d      *door
+	daemon *daemon.Daemon
+	log    *slog.Logger
+	level  *slog.LevelVar
+	file   io.Closer // the log
+	unlock func()
+	listen net.Listener
+	socket string
+
+	mu     sync.Mutex
+	config *config.Config // guarded by mu: in use
+	stamp  stamp          // guarded by mu: of the file when it was read last
+}
+
+// stamp tells one state of a file from another.
+type stamp struct {
+	size int64
+	time time.Time
+}
+
+// stopWithin is how long the daemon takes to end, at the most. Service managers
+// are told a little more.
+const stopWithin = 9 * time.Second
+
+// startDaemon takes the lock, reads config and memory, and opens the socket.
+func (d *door) startDaemon() (*daemonServer, error) {
+	dir, err := daemonDir()
+	if err != nil {
+		return nil, err
+	}
+	store, err := report.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &daemonServer{d: d}
+	if s.unlock, err = store.Lock(); err != nil {
+		return nil, hinted(err, "coffer status  tells how it stands")
+	}
+	if err := s.start(store); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *daemonServer) start(store *report.Store) (err error) {
+	if s.log, s.level, s.file, err = s.d.daemonLog(); err != nil {
+		return err
+	}
+	if err := host.LowerPriority(); err != nil {
+		s.log.Debug("runs have the usual priority", "why", err)
+	}
+	s.daemon, err = daemon.New(daemon.Options{
+		Store: store, Load: s.load, Changed: s.changed, Version: versionText(), Device: deviceSeed(),
+		Machine: machine(), Log: s.log,
+	})
+	if err != nil {
+		return noConfig(err)
+	}
+	if s.socket, err = socketPath(); err != nil {
+		return err
+	}
+	s.listen, err = control.Listen(s.socket)
+	return err
+}
+
+// noConfig says what a daemon without a config needs.
+func noConfig(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return told{err, exitUsage, "the daemon needs a config that says what to back up when:  coffer config example"}
+	}
+	return err
+}
+
+// deviceSeed spreads jitter over the machines that share a config.
+func deviceSeed() string {
+	name, _ := os.Hostname()
+	return name
+}
+
+// load reads the config anew.
+func (s *daemonServer) load() (*daemon.Settings, error) {
+	now := s.stampNow()
+	settings, c, err := s.d.settings(s.log)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stamp = now // a bad file is complained of once, until it changes again
+	if err != nil {
+		return nil, err
+	}
+	s.config = c
+	setLevel(s.level, c.Daemon.LogLevel)
+	return settings, nil
+}
+
+// changed tells whether the file is another one than was read.
+func (s *daemonServer) changed() bool {
+	now := s.stampNow()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now != s.stamp && now != (stamp{}) // while an editor replaces it, it is gone for a moment
+}
+
+func (s *daemonServer) stampNow() stamp {
+	path, err := s.d.configPath()
+	if err != nil {
+		return stamp{}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{info.Size(), info.ModTime()}
+}
+
+// run works until ctx ends.
+func (s *daemonServer) run(ctx context.Context) error {
+	began := s.daemon.Status()
+	s.log.Info("the daemon is at work", "version", versionText(), "config", began.Config, "jobs", len(began.Jobs))
+	served := make(chan error, 1)
+	go func() {
+		served <- control.Serve(ctx, s.listen, s.socket, s.daemon, s.d.daemonWork(s.daemon), stopWithin)
+	}()
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.daemon.Run(ctx) }()
+	select {
+	case err := <-served: // the socket broke: without it the daemon works on
+		if ctx.Err() == nil {
+			s.log.Error("commands cannot reach the daemon any more", "why", err)
+			<-ctx.Done()
+		}
+	case <-ctx.Done():
+	}
+	select {
+	case <-ended:
+	case <-time.After(stopWithin):
+		return fmt.Errorf("a run did not end within %s; the next start goes on from where it was", stopWithin)
+	}
+	s.log.Info("the daemon has ended")
+	return nil
+}
+
+func (s *daemonServer) close() {
+	if s.listen != nil {
+		s.listen.Close()
+	}
+	if s.file != nil {
+		s.file.Close()
+	}
+	s.unlock()
+}

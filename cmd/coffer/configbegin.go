@@ -2,8 +2,8 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,6 +50,7 @@ type beginning struct {
 type memory struct {
 	vault chosen
 	snap  state.Snapshot
+	order int // in the catalog, for snapshots of one second
 }
 
 // beginConfig writes the file and says what is in it.
@@ -139,20 +140,20 @@ func memories() ([]memory, error) {
 		return nil, err
 	}
 	var all []memory
+	order := 0
 	for _, ch := range known {
-		newest := map[string]state.Snapshot{}
+		newest := map[string]memory{}
 		for s, err := range ch.dir.Snapshots() {
 			if err != nil {
 				return nil, err
 			}
-			newest[s.Project] = s // the catalog is in order
+			newest[s.Project] = memory{ch, s, order}
+			order++
 		}
-		for _, s := range newest {
-			all = append(all, memory{ch, s})
-		}
+		all = slices.AppendSeq(all, maps.Values(newest))
 	}
 	slices.SortFunc(all, func(a, b memory) int {
-		return cmp.Or(cmp.Compare(b.snap.Time, a.snap.Time), cmp.Compare(a.snap.Commit, b.snap.Commit))
+		return cmp.Or(cmp.Compare(b.snap.Time, a.snap.Time), cmp.Compare(b.order, a.order))
 	})
 	return all, nil
 }
@@ -275,5 +276,3 @@ func shellWord(s string) string {
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
-
-var errNoProject = errors.New("the config names no project, so a daemon would have nothing to do")

@@ -78,6 +78,13 @@ func newestCommit(ts *testscript.TestScript, vault string) (commit.Name, []byte)
 }
 
 func deviceOf(ts *testscript.TestScript) *state.Device {
+	dev, err := stateOf(ts).Device()
+	ts.Check(err)
+	return dev
+}
+
+// stateOf opens the one local state in HOME.
+func stateOf(ts *testscript.TestScript) *state.Dir {
 	found, err := filepath.Glob(filepath.Join(ts.Getenv("HOME"), ".local", "state", "coffer", "*"))
 	ts.Check(err)
 	if len(found) != 1 {
@@ -85,7 +92,34 @@ func deviceOf(ts *testscript.TestScript) *state.Device {
 	}
 	dir, err := state.Open(found[0])
 	ts.Check(err)
-	dev, err := dir.Device()
+	return dir
+}
+
+// waited lets a day pass by the clock that counts since the machine was started,
+// as far as the local state in HOME knows of it: a prune of a folder waits by
+// that clock too.
+func waited(ts *testscript.TestScript, neg bool, args []string) {
+	type sighting struct {
+		Boot string        `json:"boot"`
+		On   time.Duration `json:"on"`
+	}
+	type expiry struct {
+		Location string    `json:"location"`
+		Enforced bool      `json:"enforced"`
+		At       time.Time `json:"at"`
+	}
+	type memory struct {
+		Version int                 `json:"v"`
+		Ends    []string            `json:"ends,omitempty"`
+		Expiry  *expiry             `json:"expiry,omitempty"`
+		Lists   map[string]sighting `json:"lists,omitempty"`
+	}
+	dir := stateOf(ts)
+	m, err := state.ReadSmall[memory](dir, "prune.json")
 	ts.Check(err)
-	return dev
+	for name, s := range m.Lists {
+		s.On -= 25 * time.Hour
+		m.Lists[name] = s
+	}
+	ts.Check(dir.WriteSmall("prune.json", m))
 }

@@ -79,16 +79,16 @@ func (m *memory) grace(ctx context.Context, v *vault.Vault, mayProbe bool) (time
 	return s.GraceLate, nil
 }
 
-// waited tells whether a condemned list has waited by a clock that nobody can
-// set too, where the remote's clock is this machine's own. A list that is new
-// to this device is seen now for the first time. What passed before the
-// machine was started anew no clock tells; that it was started, and is on for
-// GraceBoot, shows that every run that was at work on it is over, and that no
-// other machine's commit can still be on its way.
-func (m *memory) waited(v *vault.Vault, list string, grace time.Duration) bool {
+// left returns how long a condemned list must still wait by a clock that nobody
+// can set, where the remote's clock is this machine's own; elsewhere 0. A list
+// that is new to this device is seen now for the first time. What passed before
+// the machine was started anew no clock tells; that it was started, and is on
+// for GraceBoot, shows that every run that was at work on it is over, and that
+// no other machine's commit can still be on its way.
+func (m *memory) left(v *vault.Vault, list string, grace time.Duration) time.Duration {
 	boot, on, ok := remote.SinceBoot(v.Store())
 	if !ok {
-		return true
+		return 0
 	}
 	s, seen := m.Lists[list]
 	switch {
@@ -97,9 +97,9 @@ func (m *memory) waited(v *vault.Vault, list string, grace time.Duration) bool {
 			m.Lists = map[string]sighting{}
 		}
 		m.Lists[list] = sighting{boot, on}
-		return false
+		return grace
 	case s.Boot == boot:
-		return on-s.On >= grace
+		return max(0, s.On+grace-on)
 	}
-	return on >= v.Safety().GraceBoot
+	return max(0, v.Safety().GraceBoot-on)
 }

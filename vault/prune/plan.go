@@ -127,7 +127,10 @@ func (p *Plan) sentences(k *look) (ready map[string]bool, waiting map[string]tim
 			start = k.past.Trust
 		}
 		due := start.Add(p.Grace)
-		over := p.mem.waited(p.v, list.Name, p.Grace) && !k.past.Now.Before(due)
+		if by := k.past.Now.Add(p.mem.left(p.v, list.Name, p.Grace)); by.After(due) {
+			due = by
+		}
+		over := !k.past.Now.Before(due)
 		for _, o := range list.Objects {
 			if over {
 				ready[o] = true

@@ -150,7 +150,7 @@ func (p *Plan) condemn(ctx context.Context, r *Result) error {
 		p.Condemn = p.Condemn[len(part):]
 		seq++
 		r.Lists = append(r.Lists, list)
-		p.mem.waited(p.v, list, p.Grace) // it is seen for the first time
+		p.mem.left(p.v, list, p.Grace) // it is seen for the first time
 		r.Condemned.addAll(part)
 	}
 	return p.keep()

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+)
+
+// consent asks on the terminal whether to go on, and takes yes for yes and all
+// else for no. Without a terminal nothing is done unless the command line says
+// --yes. what is what the command would do: "coffer prune".
+func (d *door) consent(yes bool, what, question string) (bool, error) {
+	if yes {
+		return true, nil
+	}
+	if !d.canAsk() {
+		return false, usagef("look at the plan above, then:  "+what+" --yes", "%s asks before it goes on, and there is no terminal to ask on", what)
+	}
+	fmt.Fprint(d.err, question+" [yes/no] ")
+	line, err := bufio.NewReader(d.in).ReadString('\n')
+	if err != nil && line == "" {
+		return false, fmt.Errorf("read the answer: %w", err)
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "yes" || answer == "y", nil
+}

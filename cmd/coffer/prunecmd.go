@@ -1,0 +1,176 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coffer/config"
+	"coffer/vault"
+	"coffer/vault/prune"
+)
+
+// pruneFlags are those of coffer prune.
+type pruneFlags struct {
+	dryRun      bool
+	yes         bool
+	maxDelete   string
+	dismiss     []string
+	profile     string
+	credentials string
+}
+
+func (d *door) pruneCommand() *cobra.Command {
+	var f pruneFlags
+	c := &cobra.Command{
+		Use: "prune", Short: "Delete what no snapshot needs any more",
+		Long: `Delete what no snapshot needs any more, without a lock and beside backups at
+work. A prune first says what it means to delete, in a list that every backup
+heeds, and deletes it when it is called again a day later, if nothing has come to
+need it. So it is something to repeat: each call does both. A forgotten snapshot
+counts as needed for a week, and what is younger than a week is left alone.
+
+Nothing is deleted unless the whole history of the vault was seen and fits. What
+is damaged or missing stops it until it has healed, or --dismiss names it.
+
+It needs the role maintain, and credentials that may delete: better not those of
+the backups. coffer init --print-policy --maintain has a policy for them.`,
+		Example: `  coffer prune --dry-run
+  coffer prune --profile maintain
+  coffer prune --yes`,
+		Args: exactly(0, "coffer prune [--dry-run] [--yes]"),
+		RunE: func(cmd *cobra.Command, args []string) error { return d.prune(cmd.Context(), f) },
+	}
+	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "say what would be done, and do nothing")
+	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	c.Flags().StringVar(&f.maxDelete, "max-delete", "100%", "refuse to delete more than this `part` of the packs at once")
+	c.Flags().StringArrayVar(&f.dismiss, "dismiss", nil, "let deletion go on although this `object` is damaged or missing")
+	d.credentialFlags(c, &f.profile, &f.credentials)
+	return c
+}
+
+// credentialFlags are those of verbs that need more rights than a backup.
+func (d *door) credentialFlags(c *cobra.Command, profile, file *string) {
+	c.Flags().StringVar(profile, "profile", "", "`name` of the profile whose credentials may delete (default maintain-profile of the config)")
+	c.Flags().StringVar(file, "credentials-file", "", "`file` the profile is in")
+}
+
+// openMaintaining opens the vault with the credentials that may delete.
+func (d *door) openMaintaining(ctx context.Context, l lending, profile, file string) (*vault.Vault, chosen, error) {
+	ch, k, err := d.find(l)
+	if err != nil {
+		return nil, ch, err
+	}
+	ch.vault.Profile = cmp.Or(profile, ch.vault.MaintainProfile, ch.vault.Profile)
+	if file != "" {
+		if ch.vault.CredentialsFile, err = filepath.Abs(file); err != nil {
+			return nil, ch, err
+		}
+	}
+	v, err := d.openChosen(ctx, ch, k, shortPatience)
+	return v, ch, err
+}
+
+func (d *door) prune(ctx context.Context, f pruneFlags) error {
+	part, err := parseShare("--max-delete", f.maxDelete)
+	if err != nil {
+		return err
+	}
+	v, ch, err := d.openMaintaining(ctx, keyless, f.profile, f.credentials)
+	if err != nil {
+		return err
+	}
+	o := prune.Options{DryRun: f.dryRun || len(f.dismiss) > 0, MaxDelete: part, Progress: new(prune.Progress)}
+	plan, err := d.planPrune(ctx, v, o)
+	if err != nil {
+		return err
+	}
+	if len(f.dismiss) > 0 {
+		return d.dismiss(ctx, v, plan, f)
+	}
+	d.tellPlan(plan, ch.vault.Price, f.dryRun)
+	if err := plan.Stopped(); err != nil {
+		return explainPrune(err)
+	}
+	if f.dryRun || len(plan.Delete)+len(plan.Condemn) == 0 {
+		return explainPrune(plan.TooMany())
+	}
+	if err := plan.TooMany(); err != nil {
+		return explainPrune(err)
+	}
+	if ok, err := d.consent(f.yes, "coffer prune", "go on?"); err != nil || !ok {
+		return err
+	}
+	return d.runPrune(ctx, plan, o, ch.vault.Price)
+}
+
+// planPrune makes the plan, with a meter.
+func (d *door) planPrune(ctx context.Context, v *vault.Vault, o prune.Options) (*prune.Plan, error) {
+	began := time.Now()
+	m := d.showProgress(func() sample { return pruneSample(o.Progress, time.Since(began)) })
+	plan, err := prune.Make(ctx, v, o)
+	m.finish()
+	return plan, explainPrune(err)
+}
+
+func (d *door) runPrune(ctx context.Context, plan *prune.Plan, o prune.Options, price config.Price) error {
+	began := time.Now()
+	m := d.showProgress(func() sample { return pruneSample(o.Progress, time.Since(began)) })
+	res, err := plan.Run(ctx)
+	m.finish()
+	d.tellPruned(res, price, err)
+	return explainPrune(err)
+}
+
+// dismiss commits that objects need not heal before something is deleted. Only
+// what stands in the way can be named: a slip of the pen must not.
+func (d *door) dismiss(ctx context.Context, v *vault.Vault, plan *prune.Plan, f pruneFlags) error {
+	var objects []string
+	for _, want := range f.dismiss {
+		i := slices.IndexFunc(plan.Stops, func(p vault.Problem) bool { return p.Object == want })
+		if i < 0 {
+			return usagef("coffer prune --dry-run  names what does", "%q does not stand in the way of deletion", want)
+		}
+		objects = append(objects, want)
+		d.tellProblem(want, plan.Stops[i].Err, plan.Stops[i].Harms)
+	}
+	what := "coffer prune --dismiss " + strings.Join(objects, " --dismiss ")
+	if ok, err := d.consent(f.yes, what, "let deletion go on without them? What only they named is then deleted"); err != nil || !ok {
+		return err
+	}
+	if err := v.Dismiss(ctx, objects, d.tellWarning); err != nil {
+		return explainPrune(err)
+	}
+	if d.json {
+		d.emit("dismissed", map[string]any{"objects": objects})
+		return nil
+	}
+	d.note("dismissed %s; coffer prune  goes on without them", plural(len(objects), "object"))
+	return nil
+}
+
+// explainPrune adds to an error of a prune what to do next.
+func explainPrune(err error) error {
+	var stopped *prune.StoppedError
+	var many *prune.TooManyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &stopped):
+		return told{err, exitDamage, "the next backup heals what is still on the disk;  coffer verify  tells what is harmed\nfor what is lost for good:  coffer prune --dismiss OBJECT"}
+	case errors.As(err, &many):
+		return told{err, exitFailed, "if that is meant:  coffer prune --max-delete 100%"}
+	case errors.Is(err, vault.ErrRole):
+		return told{err, exitPermission, "prune on a device with the role maintain"}
+	case errors.Is(err, fs.ErrPermission):
+		return hinted(err, "a prune needs credentials that may delete:  coffer prune --profile NAME --credentials-file FILE\na policy for them:  coffer init --print-policy --maintain")
+	}
+	return err
+}

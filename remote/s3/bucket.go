@@ -35,17 +35,26 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 
 // probeWriters is how many write at once in a probe: enough that a server which
 // looks first and stores then is caught.
-const probeWriters = 8
+const probeWriters = 16
 
 // ProbeIfNoneMatch finds out whether the server really refuses a name that is
 // taken, also to several who come at once, and uses it from now on if so. It
 // writes an object of a few bytes and deletes it, if it may. Callers remember
 // the result and give it as Options.IfNoneMatch.
 func (s *Store) ProbeIfNoneMatch(ctx context.Context) (works bool, err error) {
+	works, err = s.probeRace(ctx)
+	if err == nil {
+		s.ifNoneMatch.Store(works)
+	}
+	return works, err
+}
+
+// probeRace is ProbeIfNoneMatch without the use.
+func (s *Store) probeRace(ctx context.Context) (works bool, err error) {
 	var b [8]byte
 	rand.Read(b[:])
-	name := "probe/" + hex.EncodeToString(b[:])
-	defer s.Delete(context.WithoutCancel(ctx), name)
+	name := remote.Canary + "race-" + hex.EncodeToString(b[:])
+	defer s.clear(ctx, name)
 
 	won, refused, last := s.race(ctx, name)
 	if won == 0 && refused == 0 {
@@ -58,9 +67,7 @@ func (s *Store) ProbeIfNoneMatch(ctx context.Context) (works bool, err error) {
 		}
 		return false, last
 	}
-	works = won == 1 && refused > 0 && s.refuses(ctx, name)
-	s.ifNoneMatch.Store(works)
-	return works, nil
+	return won == 1 && refused > 0 && s.refuses(ctx, name), nil
 }
 
 // race lets several write the same name at once, each something else, and

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -29,3 +30,6 @@ func Signed(st remote.Staged) (url string, header http.Header) {
 // Forget makes a staged object believe that it has all the time in the world,
 // so that only the server can refuse it.
 func Forget(st remote.Staged) { st.(*staged).made = time.Now().Add(time.Hour) }
+
+// ProbeLifecycle is the one part of a probe.
+func ProbeLifecycle(ctx context.Context, s *Store) remote.Finding { return s.probeLifecycle(ctx) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"coffer/chunk/seal"
 	"coffer/remote"
@@ -205,11 +206,13 @@ func (v *Vault) noTrust(ctx context.Context, p pin) error {
 	if p.n == 0 {
 		return fmt.Errorf("%w: %s", ErrNoVault, v.store.Location())
 	}
-	for _, err := range v.store.List(ctx, "", "") {
+	for info, err := range v.store.List(ctx, "", "") {
 		if err != nil {
 			return fmt.Errorf("find the vault: %w", err)
 		}
-		return nil
+		if !strings.HasPrefix(info.Name, remote.Canary) {
+			return nil
+		}
 	}
 	return fmt.Errorf("%w: %s is empty, but this vault was there", ErrNoVault, v.store.Location())
 }

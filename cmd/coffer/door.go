@@ -97,6 +97,7 @@ Start with:  coffer backup now ~/projects`)
 		d.restoreCommand(), d.verifyCommand(), d.kitCommand(), d.statusCommand(), d.configCommand(), d.daemonCommand(), d.versionCommand(),
 		d.serviceCommand(), d.pruneCommand(),
 		d.completionCommand(),
+		d.doctorCommand(),
 	)
 	return root
 }

@@ -3,15 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"coffer/remote/s3"
 	"coffer/remote/storetest/servers"
 )
 
@@ -24,15 +23,24 @@ type stores struct {
 	made    int                                // guarded by mu: buckets
 }
 
-// use is the command s3 [https]: it makes a bucket and sets REMOTE to a prefix
-// of it, ENDPOINT to the server, DATA to the folder of the bucket on its disk,
-// the credentials, and with https CA to the file of the authority.
+// use is the command s3 [https] [versions | governance | compliance]: it makes a
+// bucket, which keeps versions or has a default lock of a day, and sets REMOTE to
+// a prefix of it, ENDPOINT to the server, DATA to the folder of the bucket on its
+// disk, the credentials to those of the owner, and with https CA to the file of
+// the authority.
 func (s *stores) use(ts *testscript.TestScript, neg bool, args []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	scheme := servers.HTTP
-	if len(args) == 1 {
-		scheme = servers.Scheme(args[0])
+	scheme, o := servers.HTTP, servers.BucketOptions{}
+	for _, arg := range args {
+		switch arg {
+		case "https":
+			scheme = servers.TLS
+		case "versions":
+			o.Versions = true
+		default:
+			o = servers.BucketOptions{Lock: true, Mode: types.ObjectLockRetentionMode(strings.ToUpper(arg)), Days: 1}
+		}
 	}
 	srv := s.running[scheme]
 	if srv == nil {
@@ -44,9 +52,9 @@ func (s *stores) use(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s.made++
 	bucket := fmt.Sprintf("bucket-%d", s.made)
-	ts.Check(s.makeBucket(srv, bucket))
+	ts.Check(srv.MakeBucket(context.Background(), bucket, o))
 	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": srv.AccessKey, "AWS_SECRET_ACCESS_KEY": srv.SecretKey, "CA": srv.CAFile,
+		"AWS_ACCESS_KEY_ID": srv.AccessKey, "AWS_SECRET_ACCESS_KEY": srv.SecretKey, "AWS_SESSION_TOKEN": "", "CA": srv.CAFile,
 		"ENDPOINT": srv.Endpoint, "DATA": filepath.Join(srv.Data, bucket), "REMOTE": "s3:" + srv.Endpoint + "/" + bucket + "/prefix",
 	} {
 		ts.Setenv(name, value)
@@ -69,17 +77,4 @@ func (s *stores) assume(ts *testscript.TestScript, neg bool, args []string) {
 		name, value, _ := strings.Cut(v, "=")
 		ts.Setenv(name, value)
 	}
-}
-
-func (s *stores) makeBucket(srv *servers.Server, bucket string) error {
-	keys := filepath.Join(s.t.TempDir(), "credentials")
-	if err := os.WriteFile(keys, []byte(srv.AccessKey+"\n"+srv.SecretKey+"\n"), 0o600); err != nil {
-		return err
-	}
-	ctx := context.Background()
-	store, err := s3.Open(ctx, s3.Options{Location: s3.Location{Endpoint: srv.Endpoint, Bucket: bucket}, CredentialsFile: keys, CAFile: srv.CAFile})
-	if err != nil {
-		return err
-	}
-	return patiently(func() error { return store.MakeBucket(ctx) })
 }

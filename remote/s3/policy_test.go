@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -166,5 +167,20 @@ func TestConditionalWritesOnDemand(t *testing.T) {
 	}
 	if err := stageFor(t, s, "b", time.Minute).Publish(t.Context()); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("publish: %v, want fs.ErrPermission", err)
+	}
+}
+
+// The documentation shows the policy that is printed.
+func TestPolicyIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := s3.Policy(s3.Location{Endpoint: "https://minio.example:9000", Bucket: "backups", Prefix: "laptop"}, s3.PolicyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "```json\n"+string(policy)+"```\n") {
+		t.Errorf("docs/security.md shows another policy than:\n%s", policy)
 	}
 }

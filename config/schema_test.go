@@ -160,11 +160,12 @@ func violationsOfTable(s map[string]any, v any, at string) (complaints []string)
 	}
 	for key, value := range table {
 		of := subschema(s, key)
-		if of == nil {
+		switch {
+		case of != nil:
+			complaints = append(complaints, violations(of, value, at+"."+key)...)
+		case s["additionalProperties"] == false:
 			complaints = append(complaints, at+"."+key+" is unknown")
-			continue
 		}
-		complaints = append(complaints, violations(of, value, at+"."+key)...)
 	}
 	return complaints
 }

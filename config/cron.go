@@ -93,7 +93,7 @@ func parseZone(s string) (string, error) {
 		return "", wrong(like+", or leave it out for the system's", "%q is not the name of a time zone", s)
 	}
 	if _, err := time.LoadLocation(s); err != nil {
-		return "", wrong(like, "there is no time zone %.80q", s)
+		return "", wrong(like, "this machine knows no time zone %.80q", s)
 	}
 	return s, nil
 }

@@ -80,29 +80,30 @@ func (r *Run) auditSeries(ctx context.Context, series chunk.Series, table *state
 		}
 	}
 	for _, number := range relied.All() {
-		gone, err := r.noteThere(series, table, number, there.Has(series, number))
+		is := there.Has(series, number)
+		news, err := r.noteThere(series, table, number, is)
 		if err != nil {
 			return lost, err
 		}
-		if gone {
+		if !is && (news || r.known.live.Load().Has(series, number)) {
 			lost++
 		}
 	}
 	return lost, nil
 }
 
-// noteThere notes whether a pack is on the remote, and tells if it is missing.
-func (r *Run) noteThere(series chunk.Series, table *state.PackTable, number uint32, there bool) (gone bool, err error) {
+// noteThere notes whether a pack is on the remote, and tells if that is new.
+func (r *Run) noteThere(series chunk.Series, table *state.PackTable, number uint32, there bool) (news bool, err error) {
 	info, ok := table.Get(number)
 	if !ok || there == (info.Flags&state.PackMissing == 0) {
-		return ok && !there, nil
+		return false, nil
 	}
 	info.Flags ^= state.PackMissing
 	if !there {
 		p := ledger.Pack{Series: series, Number: number, Sum: info.Sum, Size: info.Size}
 		r.v.notice(p.Name(), damaged("missing, or not of its size"), "the files of older snapshots that have a part in this pack")
 	}
-	return !there, table.Set(number, info)
+	return true, table.Set(number, info)
 }
 
 // auditRolls forgets the rolls that the remote lost, so that the next ledger

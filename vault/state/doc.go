@@ -9,6 +9,7 @@
 //	catalog.jsonl                  own snapshots, a line each ([Snapshot])
 //	index/sorted, index/tail-<n>   chunk ID -> ref ([Index])
 //	packs/<series>                 what is known of each pack ([PackTable])
+//	wounds/<pack>                  chunks of packs found bad or missing ([Wound])
 //	projects/<id>/manifest-<h>     the last run's entries of one root ([ManifestReader])
 //	projects/<id>/checkpoint-<h>   the same, of a run at work or interrupted ([ManifestWriter], [Base])
 //	<name>                         small files of the caller's own ([ReadSmall], [Dir.WriteSmall])

@@ -67,12 +67,17 @@ func appendTail(b []byte, gen uint64, r tailRecord, refs []chunk.Ref) []byte {
 	b = binary.LittleEndian.AppendUint32(b, tailSum(gen, b[start:]))
 	body := len(b)
 	for i := range refs {
-		b = append(b, refs[i].ID[:]...)
-		b = binary.LittleEndian.AppendUint32(b, uint32(refs[i].Offset))
-		b = binary.LittleEndian.AppendUint16(b, uint16(refs[i].Offset>>32))
-		b = binary.LittleEndian.AppendUint32(b, uint32(refs[i].Len))
+		b = appendItem(b, &refs[i])
 	}
 	return binary.LittleEndian.AppendUint32(b, tailSum(gen, b[body:]))
+}
+
+// appendItem encodes one chunk of a pack.
+func appendItem(b []byte, ref *chunk.Ref) []byte {
+	b = append(b, ref.ID[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(ref.Offset))
+	b = binary.LittleEndian.AppendUint16(b, uint16(ref.Offset>>32))
+	return binary.LittleEndian.AppendUint32(b, uint32(ref.Len))
 }
 
 func tailSum(gen uint64, b []byte) uint32 {

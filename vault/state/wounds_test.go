@@ -1,0 +1,92 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"coffer/chunk"
+)
+
+// What a bad pack held is found wherever the index has it: in memory, in the
+// pages, and there also where a newer pack has taken the chunk's place.
+func TestWoundsFindAll(t *testing.T) {
+	d := newDir(t)
+	x := openIndex(t, d, 1)
+	bad, good := seriesOne, seriesTwo
+	paged, shadowed, tailed, other := randomID(1), randomID(2), randomID(3), randomID(4)
+	add(t, x, bad, 7, paged, shadowed)
+	add(t, x, bad, 8, other)
+	if _, err := x.Compact(context.Background(), CompactOptions{Today: 1}); err != nil {
+		t.Fatal(err)
+	}
+	add(t, x, bad, 7, tailed)
+	add(t, x, good, 1, shadowed)
+	w := Wound{Series: bad, Number: 7, Sum: [32]byte{9}}
+	none := Wound{Series: good, Number: 5, Sum: [32]byte{8}}
+	if err := d.AddWounds(x, []Wound{w, none}); err != nil {
+		t.Fatal(err)
+	}
+	wantWound(t, d, w, refIn(paged, bad, 7), refIn(shadowed, bad, 7), refIn(tailed, bad, 7))
+	wantWound(t, d, none)
+	all, err := d.Wounds()
+	if err != nil || len(all) != 2 || !slices.Contains(all, w) || !slices.Contains(all, none) {
+		t.Errorf("wounds %v, %v", all, err)
+	}
+	if err := d.SetWound(w, []chunk.Ref{refIn(tailed, bad, 7)}); err != nil {
+		t.Fatal(err)
+	}
+	wantWound(t, d, w, refIn(tailed, bad, 7))
+	if err := d.RemoveWound(w); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ := d.Wounds(); len(all) != 1 {
+		t.Errorf("%d wounds, want 1", len(all))
+	}
+}
+
+func wantWound(t *testing.T, d *Dir, w Wound, want ...chunk.Ref) {
+	t.Helper()
+	got, err := d.WoundRefs(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(want, func(a, b chunk.Ref) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	if !slices.Equal(got, want) {
+		t.Errorf("wound %s: got %v, want %v", w.name(), got, want)
+	}
+}
+
+// A flipped bit is noticed, in the bytes and in the name: a move made of it
+// would send readers astray.
+func TestWoundDamage(t *testing.T) {
+	d := newDir(t)
+	w := Wound{Series: seriesOne, Number: 3}
+	if err := d.SetWound(w, []chunk.Ref{refIn(randomID(1), w.Series, 3)}); err != nil {
+		t.Fatal(err)
+	}
+	path := d.file(woundsFolder, w.name())
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range b {
+		bad := slices.Clone(b)
+		bad[i] ^= 1
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.WoundRefs(w); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("byte %d flipped: %v", i, err)
+		}
+	}
+	other := Wound{Series: seriesOne, Number: 4}
+	if err := os.WriteFile(d.file(woundsFolder, other.name()), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WoundRefs(other); !errors.Is(err, ErrDamaged) {
+		t.Errorf("under another name: %v", err)
+	}
+}

@@ -415,11 +415,14 @@ func recoverRoot(ctx context.Context, src *Source, index *state.Index, root mani
 	return n + len(refs), addByPack(index, refs)
 }
 
+// compareRefs orders refs by where their chunks are.
+func compareRefs(a, b chunk.Ref) int {
+	return cmp.Or(bytes.Compare(a.Series[:], b.Series[:]), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Offset, b.Offset))
+}
+
 // addByPack enters refs pack by pack.
 func addByPack(index *state.Index, refs []chunk.Ref) error {
-	slices.SortFunc(refs, func(a, b chunk.Ref) int {
-		return cmp.Or(bytes.Compare(a.Series[:], b.Series[:]), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Offset, b.Offset))
-	})
+	slices.SortFunc(refs, compareRefs)
 	for len(refs) > 0 {
 		n := 1
 		for n < len(refs) && refs[n].Series == refs[0].Series && refs[n].Number == refs[0].Number {

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"coffer/chunk"
 	"coffer/chunk/pack"
@@ -16,69 +17,110 @@ import (
 // is read only when a pack is missing or bad, so that restoring an unharmed
 // snapshot never pays for it.
 type moveTable struct {
-	byPack map[string][]*move // full name of the old pack -> the moves that replace it, oldest first
+	byPack map[string][]*Move // full name of the old pack -> the moves that replace it, oldest first
 }
 
-type move struct {
-	name   commit.Name
-	c      *commit.Commit
+// A Move is a valid commit that says where chunks are now.
+type Move struct {
+	Name   commit.Name
+	Commit *commit.Commit
+
 	ledger *ledger.Ledger         // nil until loaded
 	where  map[chunk.ID]chunk.Ref // nil until loaded
+}
+
+// Ledger returns the packs that the move's refs mean; nil until it was loaded.
+func (m *Move) Ledger() *ledger.Ledger { return m.ledger }
+
+// To returns where a chunk is, as far as this move knows. It must be loaded.
+func (m *Move) To(id chunk.ID) (chunk.Ref, bool) {
+	ref, ok := m.where[id]
+	return ref, ok
 }
 
 // maxMoveDepth bounds how often a chunk may have been moved on.
 const maxMoveDepth = 16
 
-// readMoved reads what is not done from where moves say the chunks are. cause
-// is why the pack itself could not be used.
-func (s *Source) readMoved(ctx context.Context, old ledger.Pack, kind chunk.Kind, refs []chunk.Ref, done []bool, fn func(i int, data []byte) error, cause error) error {
-	if old.Size == 0 {
-		return cause // not even the ledger knows the pack's name
-	}
-	for i, ref := range refs {
-		if done[i] {
-			continue
-		}
-		if err := s.readOneMoved(ctx, old, kind, ref, func(data []byte) error { return fn(i, data) }, cause, 0); err != nil {
-			return err
-		}
-		done[i] = true
-	}
-	return nil
+// A wanted list is what is to be read from one pack: the refs, which of them
+// are done, and what is called for each.
+type wanted struct {
+	kind chunk.Kind
+	refs []chunk.Ref
+	done []bool
+	fn   func(i int, data []byte) error
 }
 
-func (s *Source) readOneMoved(ctx context.Context, old ledger.Pack, kind chunk.Kind, ref chunk.Ref, fn func(data []byte) error, cause error, depth int) error {
-	if depth > maxMoveDepth {
-		return cause
+// all tells whether all of it was read.
+func (w *wanted) all() bool { return !slices.Contains(w.done, false) }
+
+// readMoved reads what is not done from where moves say the chunks are. cause
+// is why the pack itself could not be used.
+func (s *Source) readMoved(ctx context.Context, old ledger.Pack, w *wanted, cause error, depth int) error {
+	if old.Size == 0 || depth > maxMoveDepth {
+		return cause // not even the ledger knows the pack's name, or moves lead in a circle
 	}
 	moves, err := s.movesOf(ctx, old)
 	if err != nil {
 		return err
 	}
 	for _, m := range moves {
-		to, ok := m.where[ref.ID]
-		if !ok {
-			continue
+		for _, part := range w.movedBy(m) {
+			if err := s.readPart(ctx, m, part, cause, depth); err != nil {
+				return err
+			}
 		}
-		p, err := s.lookup(ctx, m.ledger, to.Series, to.Number)
-		if err != nil {
-			return err
-		}
-		done := []bool{false}
-		one := func(_ int, data []byte) error { return fn(data) }
-		err = s.readFrom(ctx, p, kind, []chunk.Ref{to}, done, one)
-		if err == nil || done[0] || !isDamage(err) {
-			return err
-		}
-		if err := s.readOneMoved(ctx, p, kind, to, fn, cause, depth+1); err == nil || !isDamage(err) {
-			return err
-		}
+	}
+	if w.all() {
+		return nil
 	}
 	return cause
 }
 
+// movedBy splits what is not done by the packs in which a move has it.
+func (w *wanted) movedBy(m *Move) []*wanted {
+	at := map[packKey][]int{}
+	for i, ref := range w.refs {
+		if to, ok := m.where[ref.ID]; ok && !w.done[i] {
+			k := packKey{to.Series, to.Number}
+			at[k] = append(at[k], i)
+		}
+	}
+	var parts []*wanted
+	for _, is := range at {
+		part := &wanted{kind: w.kind, done: make([]bool, len(is))}
+		for _, i := range is {
+			part.refs = append(part.refs, m.where[w.refs[i].ID])
+		}
+		part.fn = func(j int, data []byte) error {
+			err := w.fn(is[j], data)
+			w.done[is[j]] = err == nil
+			return err
+		}
+		parts = append(parts, part)
+	}
+	slices.SortFunc(parts, func(a, b *wanted) int { return compareRefs(a.refs[0], b.refs[0]) })
+	return parts
+}
+
+// readPart reads chunks from the pack in which a move has them, or from where
+// they were moved on from there. That they are not there is no error: another
+// move may have them.
+func (s *Source) readPart(ctx context.Context, m *Move, part *wanted, cause error, depth int) error {
+	p, err := s.lookup(ctx, m.ledger, part.refs[0].Series, part.refs[0].Number)
+	if err == nil {
+		err = s.readFrom(ctx, p, part)
+	}
+	if err != nil && isDamage(err) {
+		err = s.readMoved(ctx, p, part, cause, depth+1)
+	}
+	if err != nil && isDamage(err) {
+		return nil
+	}
+	return err
+}
+
 // movesOf returns the loaded moves that replace pack p.
-func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*move, error) {
+func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.moves == nil {
@@ -88,11 +130,11 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*move, error) {
 		}
 		s.moves = t
 	}
-	var good []*move
+	var good []*Move
 	for _, m := range s.moves.byPack[p.Name()] {
-		if err := s.v.loadMove(ctx, m); err != nil {
+		if err := s.v.LoadMove(ctx, m); err != nil {
 			if isDamage(err) {
-				s.v.notice(m.name.String(), err, "the chunks it moved, where no other move has them")
+				s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
 				continue
 			}
 			return nil, err
@@ -102,9 +144,25 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*move, error) {
 	return good, nil
 }
 
-// moveTable lists all valid moves of all devices.
+// moveTable enters all valid moves under each pack they replace.
 func (v *Vault) moveTable(ctx context.Context) (*moveTable, error) {
-	t := &moveTable{byPack: map[string][]*move{}}
+	moves, err := v.Moves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &moveTable{byPack: map[string][]*Move{}}
+	for _, m := range moves {
+		for _, old := range m.Commit.Old {
+			t.byPack[old] = append(t.byPack[old], m)
+		}
+	}
+	return t, nil
+}
+
+// Moves lists all valid moves of all devices, those of each device oldest
+// first. Their maps are not read yet: see LoadMove.
+func (v *Vault) Moves(ctx context.Context) ([]*Move, error) {
+	var out []*Move
 	for _, dev := range v.Trust().Devices {
 		recs, err := v.history(ctx, &dev)
 		if err != nil {
@@ -114,57 +172,59 @@ func (v *Vault) moveTable(ctx context.Context) (*moveTable, error) {
 			if recs[i].name.Kind != commit.Move {
 				continue
 			}
-			if err := v.load(ctx, &recs[i]); err != nil {
-				if !isDamage(err) {
-					return nil, err
-				}
+			err := v.load(ctx, &recs[i])
+			switch {
+			case err != nil && !isDamage(err):
+				return nil, err
+			case err != nil:
 				v.notice(recs[i].name.String(), err, "the chunks it moved")
-				continue
+			case v.mayMove(&dev, recs[i]):
+				out = append(out, &Move{Name: recs[i].name, Commit: recs[i].c})
 			}
-			v.addMove(t, &dev, recs[i])
 		}
 	}
-	return t, nil
+	return out, nil
 }
 
-// addMove enters a move under each pack it replaces. The device had to have
-// the role for it; that it may have been revoked since does not undo the move.
-func (v *Vault) addMove(t *moveTable, dev *trust.Device, r record) {
-	if !dev.Has(r.c.Role()) {
-		v.notice(r.name.String(), fmt.Errorf("device %s has no role %q", dev.ID, r.c.Role()), "nothing: it is left out")
-		return
+// mayMove tells whether a move counts. The device had to have the role for it;
+// that it may have been revoked since does not undo the move.
+func (v *Vault) mayMove(dev *trust.Device, r record) bool {
+	if dev.Has(r.c.Role()) {
+		return true
 	}
-	m := &move{name: r.name, c: r.c}
-	for _, old := range r.c.Old {
-		t.byPack[old] = append(t.byPack[old], m)
-	}
+	v.notice(r.name.String(), fmt.Errorf("device %s has no role %q", dev.ID, r.c.Role()), "nothing: it is left out")
+	return false
 }
 
-// loadMove fetches a move's ledger and map.
-func (v *Vault) loadMove(ctx context.Context, m *move) error {
+// LoadMove fetches a move's ledger and, with the identity, its map. It is not
+// safe for concurrent use with the same move.
+func (v *Vault) LoadMove(ctx context.Context, m *Move) error {
 	if m.where != nil {
 		return nil
 	}
-	l, err := v.Ledger(ctx, m.c.Ledger)
+	l, err := v.Ledger(ctx, m.Commit.Ledger)
 	if err != nil {
 		return err
 	}
-	b, err := v.fetchNamed(ctx, m.c.Body, maxLedger)
+	m.ledger = l
+	if !v.HasIdentity() {
+		return nil
+	}
+	b, err := v.fetchNamed(ctx, m.Commit.Body, maxLedger)
 	if err != nil {
 		return err
 	}
 	plain, err := pack.OpenBlob(b, v.ids, maxLedger)
 	if err != nil {
-		return openError(m.c.Body, err)
+		return openError(m.Commit.Body, err)
 	}
 	refs, err := manifest.ParseMap(plain)
 	if err != nil {
-		return damaged("%s: %w", m.c.Body, err)
+		return damaged("%s: %w", m.Commit.Body, err)
 	}
-	where := make(map[chunk.ID]chunk.Ref, len(refs))
+	m.where = make(map[chunk.ID]chunk.Ref, len(refs))
 	for _, r := range refs {
-		where[r.ID] = r
+		m.where[r.ID] = r
 	}
-	m.ledger, m.where = l, where
 	return nil
 }

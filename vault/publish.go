@@ -165,7 +165,7 @@ func (r *Run) build(ctx context.Context, d draft) (*commit.Commit, []byte, error
 	c := &commit.Commit{
 		Version: 1, Vault: r.v.Trust().Vault, Device: r.v.Device(), Project: d.project, Kind: d.kind,
 		Time: r.now().UTC().Truncate(time.Second), Body: d.body, Ledger: d.ledger, Trust: r.v.TrustName(),
-		Ends: d.ends, Heads: r.own.otherHeads(), Forgets: d.forgets, Withdraw: d.undo, Dismisses: d.dismisses,
+		Ends: d.ends, Old: d.old, Detail: d.detail, Heads: r.own.otherHeads(), Forgets: d.forgets, Withdraw: d.undo, Dismisses: d.dismisses,
 	}
 	heads, err := r.v.headCommits(ctx, r.own)
 	if err != nil {

@@ -36,6 +36,14 @@ type Source struct {
 	mu    sync.Mutex
 	rolls map[string][]ledger.Pack // guarded by mu
 	moves *moveTable               // guarded by mu; nil until a pack was bad
+	bad   map[string]*badPack      // guarded by mu; by full name
+}
+
+// badPack is a pack that could not be used: after two tries it is not fetched
+// again for each chunk that was in it.
+type badPack struct {
+	err   error
+	tries int
 }
 
 // packBuffer is what one fetch of a pack needs; reused.
@@ -221,12 +229,42 @@ func (s *Source) Pack(ctx context.Context, p ledger.Pack, use func(*pack.Reader)
 	if p.Size < 2*pack.TargetSegment {
 		pool = &s.small
 	}
+	if err := s.knownBad(p); err != nil {
+		return err
+	}
 	buf := pool.Get().(*packBuffer)
 	defer pool.Put(buf)
 	if err := s.v.openPack(ctx, p, buf); err != nil {
-		return &PackError{p, err}
+		return s.noteBad(p, &PackError{p, err})
 	}
 	return use(&buf.reader)
+}
+
+// knownBad returns why a pack cannot be used, if that was tried often enough.
+func (s *Source) knownBad(p ledger.Pack) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.bad[p.Name()]; b != nil && b.tries > 1 {
+		return b.err
+	}
+	return nil
+}
+
+func (s *Source) noteBad(p ledger.Pack, err error) error {
+	if !isDamage(err) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bad == nil {
+		s.bad = map[string]*badPack{}
+	}
+	if s.bad[p.Name()] == nil {
+		s.bad[p.Name()] = new(badPack)
+	}
+	s.bad[p.Name()].err = err
+	s.bad[p.Name()].tries++
+	return err
 }
 
 // openPack fetches p into buf and opens it with the vault's identity.
@@ -275,42 +313,42 @@ func (s *Source) Read(ctx context.Context, kind chunk.Kind, refs []chunk.Ref, fn
 	if len(refs) == 0 {
 		return nil
 	}
-	done := make([]bool, len(refs))
+	w := &wanted{kind: kind, refs: refs, done: make([]bool, len(refs)), fn: fn}
 	p, err := s.PackName(ctx, refs[0].Series, refs[0].Number)
 	if err == nil {
-		err = s.readFrom(ctx, p, kind, refs, done, fn)
+		err = s.readFrom(ctx, p, w)
 	}
 	if err == nil || !isDamage(err) {
 		return err
 	}
-	return s.readMoved(ctx, p, kind, refs, done, fn, err)
+	return s.readMoved(ctx, p, w, err, 0)
 }
 
-// readFrom reads those refs that are not done from pack p.
-func (s *Source) readFrom(ctx context.Context, p ledger.Pack, kind chunk.Kind, refs []chunk.Ref, done []bool, fn func(i int, data []byte) error) error {
-	order := make([]int, 0, len(refs))
-	for i := range refs {
-		if !done[i] {
+// readFrom reads what is not done from pack p.
+func (s *Source) readFrom(ctx context.Context, p ledger.Pack, w *wanted) error {
+	order := make([]int, 0, len(w.refs))
+	for i := range w.refs {
+		if !w.done[i] {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(min(1, max(-1, refs[a].Offset-refs[b].Offset))) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(w.refs[a].Offset, w.refs[b].Offset) })
 	extents := make([]pack.Extent, len(order))
 	for j, i := range order {
-		extents[j] = pack.Extent{Offset: refs[i].Offset, Len: refs[i].Len}
+		extents[j] = pack.Extent{Offset: w.refs[i].Offset, Len: w.refs[i].Len}
 	}
-	h := s.v.Hasher(kind)
+	h := s.v.Hasher(w.kind)
 	var own error // of fn: no damage, and not to be retried elsewhere
 	err := s.Pack(ctx, p, func(r *pack.Reader) error {
 		return r.Read(extents, func(j int, data []byte) error {
 			i := order[j]
-			if h.ID(data) != refs[i].ID {
-				return damaged("chunk %s is not what its ID says", refs[i].ID)
+			if h.ID(data) != w.refs[i].ID {
+				return damaged("chunk %s is not what its ID says", w.refs[i].ID)
 			}
-			if own = fn(i, data); own != nil {
+			if own = w.fn(i, data); own != nil {
 				return own
 			}
-			done[i] = true
+			w.done[i] = true
 			return nil
 		})
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -55,6 +56,7 @@ func backupSummary(o backup.Options, res backup.Result) map[string]any {
 		"snapshot": res.Snapshot, "project": o.Label, "roots": o.Roots, "unchanged": res.Unchanged, "partial": res.Partial,
 		"bytes_new": res.NewBytes, "bytes_stored": res.Stored, "chunks_new": res.NewChunks, "bytes_read": res.ReadBytes,
 		"changed_while_read": res.ChangedCount,
+		"healed":             map[string]any{"packs": res.Healed.Packs, "chunks": res.Healed.Chunks, "chunks_left": res.Healed.Left},
 		"start":              res.Start.UTC(), "end": res.End.UTC(), "seconds": res.End.Sub(res.Start).Seconds(),
 	})
 	return m
@@ -81,7 +83,18 @@ func (d *door) printBackup(v *vault.Vault, o backup.Options, res backup.Result) 
 	if n := res.ChangedCount; n > 0 {
 		fmt.Fprintf(w, "  %s changed while being read; kept as last read, and marked\n", plural(n, "file"))
 	}
+	tellHealed(w, res.Healed)
 	fmt.Fprintf(w, "  in %s\n  to restore:  coffer restore %s --target DIR\n", safeName(v.Location()), res.Snapshot[:8])
+}
+
+// tellHealed tells what a run did for older snapshots.
+func tellHealed(w io.Writer, h vault.Healed) {
+	if h.Packs > 0 {
+		fmt.Fprintf(w, "  healed: %s of %s that had gone bad or missing, stored again; older snapshots find them there\n", plural(h.Chunks, "chunk"), plural(h.Packs, "pack"))
+	}
+	if h.Packs > 0 && h.Left > 0 {
+		fmt.Fprintf(w, "  not healed: %s that these folders do not hold any more; coffer verify --deep  names the files\n", plural(h.Left, "chunk"))
+	}
 }
 
 // holds is what a snapshot has in it.

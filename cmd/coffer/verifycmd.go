@@ -59,7 +59,7 @@ func (d *door) verify(ctx context.Context, o verify.Options) error {
 		return err
 	}
 	o.Progress = new(verify.Progress)
-	o.OnProblem = d.verifyProblem
+	o.OnProblem, o.OnReplaced = d.verifyProblem, d.verifyReplaced
 	began := time.Now()
 	m := d.showProgress(func() sample { return verifySample(o.Progress, time.Since(began)) })
 	res, err := verify.Run(ctx, v, o)

@@ -43,11 +43,24 @@ func (d *door) verifyProblem(p verify.Problem) {
 	}
 }
 
+// verifyReplaced tells of a bad pack that harms nothing.
+func (d *door) verifyReplaced(r verify.Replacement) {
+	if d.json {
+		d.emit("status", map[string]any{"event": "replaced", "object": r.Pack, "error": r.Err.Error(), "moves": r.Moves, "snapshots": r.Snapshots, "proven": r.Proven})
+		return
+	}
+	sure := "as far as can be told without the kit, all that was in it is stored elsewhere; --deep proves it"
+	if r.Proven {
+		sure = "proven: all that snapshots need of it is stored elsewhere"
+	}
+	d.note("healed: %s\n  %s\n  %s", safeName(r.Pack), plainText(r.Err.Error(), r.Pack), sure)
+}
+
 func (d *door) tellVerify(r verify.Result, o verify.Options) {
 	if d.json {
 		d.emit("summary", map[string]any{
 			"snapshots": r.Snapshots, "packs": r.Packs, "bytes": r.Bytes, "packs_read": r.ReadPacks, "bytes_read": r.ReadBytes,
-			"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "deep": r.Deep, "seconds": r.Duration.Seconds(),
+			"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "packs_replaced": len(r.Replaced), "deep": r.Deep, "seconds": r.Duration.Seconds(),
 		})
 		return
 	}
@@ -68,6 +81,9 @@ func (d *door) tellVerify(r verify.Result, o verify.Options) {
 	}
 	if r.Unneeded > 0 {
 		fmt.Fprintf(w, "  %s, %s, that no snapshot needs: of runs at work or interrupted\n", plural(r.Unneeded, "further pack"), bytesText(r.UnneededBytes))
+	}
+	if n := len(r.Replaced); n > 0 {
+		fmt.Fprintf(w, "  %s bad or missing, and healed: moves say where their chunks are now\n", plural(n, "pack"))
 	}
 	if len(r.Problems) == 0 {
 		fmt.Fprintln(w, "  no problem found")

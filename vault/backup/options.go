@@ -92,6 +92,8 @@ type Result struct {
 	ChangedCount,
 	ExcludedCount, LeftOutCount int64
 
+	Healed vault.Healed // chunks of bad packs that were stored again, for older snapshots
+
 	Start, End time.Time
 	Warnings   []error
 }

@@ -42,6 +42,9 @@ func attempt(ctx context.Context, v *vault.Vault, o *Options, t *tally) error {
 	}
 	defer run.Close()
 	t.progress.Stats.Store(&run.Stats)
+	if err := run.Examine(ctx); err != nil {
+		return err
+	}
 	used := new(ledger.Set)
 	roots, notes, err := walkRoots(run, o, t, used)
 	if err == nil {
@@ -53,6 +56,7 @@ func attempt(ctx context.Context, v *vault.Vault, o *Options, t *tally) error {
 		}
 		return err
 	}
+	heal(ctx, run, t)
 	keepNotes(run, o, t, notes)
 	t.warnOf(v.Problems())
 	days := o.DedupMemory
@@ -98,6 +102,15 @@ func walkRoots(run *vault.Run, o *Options, t *tally, used *ledger.Set) (roots []
 		return nil, notes, fmt.Errorf("nothing to back up: %w", t.firstMiss())
 	}
 	return roots, notes, nil
+}
+
+// heal lets older snapshots find what was stored again of bad packs. The
+// snapshot is safe whether or not this works, and the next run does the rest.
+func heal(ctx context.Context, run *vault.Run, t *tally) {
+	var err error
+	if t.res.Healed, err = run.Heal(ctx); err != nil && ctx.Err() == nil {
+		t.warn(err)
+	}
 }
 
 // keepNotes makes what this run noted the base of the next. The snapshot is

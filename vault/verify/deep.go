@@ -15,10 +15,9 @@ import (
 
 // harm is what a bad pack does.
 type harm struct {
-	files  []string // the first ones
-	last   string   // the newest counted
-	count  int64
-	healed bool // some of its chunks were found elsewhere
+	files []string // the first ones
+	last  string   // the newest counted
+	count int64
 }
 
 // walkManifests walks the manifest of every snapshot, each distinct tree once,
@@ -38,6 +37,7 @@ func (c *check) walkManifests(ctx context.Context) error {
 			if err := c.damage(err, s.Commit.Body, []*vault.Snapshot{s}, "this snapshot"); err != nil {
 				return err
 			}
+			c.gaps = true
 			continue
 		}
 		for _, root := range src.Body().Roots {
@@ -61,15 +61,14 @@ func (c *check) walkRoot(ctx context.Context, s *vault.Snapshot, src *vault.Sour
 			if vault.IsRemote(err) {
 				return err
 			}
+			c.gaps = true
 			c.tell(Problem{Object: "manifest of snapshot " + s.Short(), Err: err, Harms: fmt.Sprintf("the entries from %q to %q", se.From, se.To), Snapshots: []string{s.Short()}})
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := c.use(ctx, s, src, b, use); err != nil {
-			return err
-		}
+		c.use(s, b, use)
 	}
 	return c.lengths(ctx, s, src, root)
 }
@@ -121,44 +120,39 @@ func (c *check) bookOf(s *vault.Snapshot) *book {
 
 // use checks one ref: its pack is in the ledger, and holds that chunk at that
 // place. A chunk of a bad pack may have moved.
-func (c *check) use(ctx context.Context, s *vault.Snapshot, src *vault.Source, b *book, use manifest.Use) error {
+func (c *check) use(s *vault.Snapshot, b *book, use manifest.Use) {
 	c.res.Entries++
 	n := c.find(b, numbered{use.Ref.Series, use.Ref.Number})
 	if n == nil {
 		c.tell(Problem{Object: s.Commit.Ledger, Err: fmt.Errorf("%w: it does not name pack %s/%010d, which %q needs", vault.ErrDamaged, use.Ref.Series, use.Ref.Number, use.Path),
 			Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{strings.Clone(use.Path)}, FileCount: 1})
-		return nil
+		return
+	}
+	if n.holds(use.Ref) || c.isMoved(n, use.Ref, 0) {
+		return
 	}
 	if n.bad == nil {
-		if _, ok := slices.BinarySearch(n.marks, mark(use.Ref.ID, use.Ref.Offset, use.Ref.Len)); ok {
-			return nil
-		}
 		n.bad = fmt.Errorf("%w: it does not hold chunk %s at %d, which %q of snapshot %s needs", vault.ErrDamaged, use.Ref.ID, use.Ref.Offset, use.Path, s.Short())
+	}
+	c.harm(n, s.Short()+":"+use.Path)
+}
+
+// harm counts a file that lacks a chunk of a bad pack.
+func (c *check) harm(n *need, file string) {
+	if c.harmed == nil {
+		c.harmed = map[*need]*harm{}
 	}
 	h := c.harmed[n]
 	if h == nil {
 		h = new(harm)
-		if c.harmed == nil {
-			c.harmed = map[*need]*harm{}
-		}
 		c.harmed[n] = h
 	}
-	err := src.Read(ctx, use.Kind, []chunk.Ref{use.Ref}, func(int, []byte) error { return nil })
-	switch {
-	case err == nil:
-		h.healed = true
-	case !errors.Is(err, vault.ErrDamaged):
-		return err
-	default:
-		file := s.Short() + ":" + use.Path
-		if file == h.last {
-			break // another chunk of it
-		}
-		h.last = file
-		h.count++
-		if len(h.files) < firstNames {
-			h.files = append(h.files, file)
-		}
+	if file == h.last {
+		return // another chunk of it
 	}
-	return nil
+	h.last = file
+	h.count++
+	if len(h.files) < firstNames {
+		h.files = append(h.files, file)
+	}
 }

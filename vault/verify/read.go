@@ -27,6 +27,9 @@ func (c *check) readPacks(ctx context.Context) error {
 	if err := c.readBodies(ctx); err != nil {
 		return err
 	}
+	if err := c.readMaps(ctx); err != nil {
+		return err
+	}
 	todo := c.drawn()
 	c.o.Progress.TotalPacks.Store(int64(len(todo)))
 	for _, n := range todo {
@@ -171,8 +174,9 @@ func mark(id chunk.ID, off, n int64) uint64 {
 	return m
 }
 
-// tellBadPacks tells which packs are bad and which snapshots and files need them.
-func (c *check) tellBadPacks() {
+// tellBadPacks tells which packs are bad, and which snapshots and files need
+// them, or where their chunks are now.
+func (c *check) tellBadPacks() error {
 	var bad []*need
 	for _, n := range c.needed {
 		if n.bad != nil {
@@ -186,22 +190,58 @@ func (c *check) tellBadPacks() {
 	if err := c.v.MarkBad(packs); err != nil {
 		c.tell(Problem{Object: "this device's local state", Err: err, Harms: "a backup on this device may go on relying on the packs named here: verify again when no backup is at work"})
 	}
+	unhealed, err := c.v.Unhealed()
+	if err != nil {
+		return err
+	}
 	slices.SortFunc(bad, func(a, b *need) int { return strings.Compare(a.pack.Name(), b.pack.Name()) })
 	for _, n := range bad {
-		p := Problem{Object: n.pack.Name(), Err: n.bad, Harms: "the files of these snapshots that have a part in this pack; everything else restores"}
-		var snaps []*vault.Snapshot
-		for _, b := range c.books {
-			if c.find(b, numbered{n.pack.Series, n.pack.Number}) == n {
-				snaps = append(snaps, b.snaps...)
-			}
+		if c.heals(n, unhealed[n.pack.Name()]) {
+			c.tellReplaced(n)
+			continue
 		}
-		p.Snapshots = shorts(snaps)
-		if h := c.harmed[n]; h != nil {
-			p.Files, p.FileCount = h.files, h.count
-			if h.healed && h.count == 0 {
-				p.Harms = "nothing: all its chunks were moved to other packs"
-			}
-		}
-		c.tell(p)
+		c.tellBad(n, unhealed[n.pack.Name()])
 	}
+	return nil
+}
+
+// heals tells whether a bad pack harms nothing: with Deep because no file was
+// found that lacks anything, else because a move replaces it and nothing says
+// that it does not replace all.
+func (c *check) heals(n *need, unhealed int) bool {
+	if c.o.Deep {
+		return len(c.moved[n.pack.Name()]) > 0 && (c.harmed[n] == nil || c.harmed[n].count == 0)
+	}
+	return unhealed == 0 && c.isReplaced(n, 0)
+}
+
+func (c *check) tellReplaced(n *need) {
+	r := Replacement{Pack: n.pack.Name(), Err: n.bad, Snapshots: shorts(c.needing(n)), Proven: c.o.Deep && !c.gaps}
+	for _, m := range c.moved[n.pack.Name()] {
+		r.Moves = append(r.Moves, m.Name.Base())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.res.Replaced = append(c.res.Replaced, r)
+	if c.o.OnReplaced != nil {
+		c.o.OnReplaced(r)
+	}
+}
+
+func (c *check) tellBad(n *need, unhealed int) {
+	p := Problem{Object: n.pack.Name(), Err: n.bad, Snapshots: shorts(c.needing(n)),
+		Harms: "the files of these snapshots that have a part in this pack; everything else restores"}
+	moved := len(c.moved[p.Object]) > 0
+	if h := c.harmed[n]; h != nil {
+		p.Files, p.FileCount = h.files, h.count
+	}
+	switch {
+	case moved && c.o.Deep:
+		p.Harms = "these files; all else that was in this pack is stored elsewhere now and restores"
+	case moved && unhealed == 1:
+		p.Harms = "1 chunk that was not on the disk any more, and the files that had it; all else that was in this pack is stored elsewhere now"
+	case moved && unhealed > 0:
+		p.Harms = fmt.Sprintf("%d chunks that were not on the disk any more, and the files that had them; all else that was in this pack is stored elsewhere now", unhealed)
+	}
+	c.tell(p)
 }

@@ -24,6 +24,9 @@ type Options struct {
 
 	Progress  *Progress
 	OnProblem func(Problem) // calls do not overlap
+	// OnReplaced is told of each Replacement; its calls do not overlap with
+	// those of OnProblem.
+	OnReplaced func(Replacement)
 }
 
 // Progress is a run's counters. All may be read at any time.
@@ -43,6 +46,18 @@ type Problem struct {
 	FileCount int64
 }
 
+// A Replacement is a pack that is missing or wrong, and of which a move says
+// where its chunks are now.
+type Replacement struct {
+	Pack      string // full name
+	Err       error
+	Moves     []string // base names of the moves' commits
+	Snapshots []string // short IDs of those that need it, the first twenty
+	// Proven: every chunk of it that a snapshot needs was found elsewhere. Only
+	// Deep can tell; without the identity maps cannot be read.
+	Proven bool
+}
+
 // Result tells what was looked at and found.
 type Result struct {
 	Snapshots     int
@@ -55,6 +70,7 @@ type Result struct {
 	Unneeded      int64 // packs that no snapshot needs: of runs at work or interrupted, or to be pruned
 	UnneededBytes int64
 	Problems      []Problem
+	Replaced      []Replacement // bad packs that harm nothing, as far as can be told
 	Deep          bool
 	Duration      time.Duration
 }
@@ -92,6 +108,8 @@ type check struct {
 	pages  map[page][]*need
 	listed map[string]int64 // sizes of bodies found by listing
 	harmed map[*need]*harm
+	moved  map[string][]*moved // moves that count, by the full name of a pack they replace
+	gaps   bool                // some manifest could not be walked
 
 	mu    sync.Mutex
 	res   Result // guarded by mu
@@ -118,7 +136,7 @@ type need struct {
 // book is a ledger and who needs it.
 type book struct {
 	name  string
-	snaps []*vault.Snapshot
+	snaps []*vault.Snapshot // of a move: those that need a pack it replaces
 	set   ledger.Set
 	other map[numbered]*need // where this ledger means another pack by a number than the first ledger did
 }
@@ -143,6 +161,7 @@ func (c *check) run(ctx context.Context) error {
 	}{
 		{"checking signatures and chains", c.history},
 		{"reading ledgers", c.ledgers},
+		{"reading moves", c.moves},
 		{"listing packs", c.listPacks},
 		{"listing snapshots", c.listBodies},
 		{"reading packs", c.readPacks},
@@ -155,8 +174,7 @@ func (c *check) run(ctx context.Context) error {
 		}
 		c.takeOver()
 	}
-	c.tellBadPacks()
-	return nil
+	return c.tellBadPacks()
 }
 
 // history reads all snapshots' commits, and looks for the newest commits this
@@ -230,10 +248,6 @@ func (c *check) ledgers(ctx context.Context) error {
 			return err
 		}
 	}
-	c.res.Packs = int64(len(c.needed))
-	for _, n := range c.needed {
-		c.res.Bytes += n.pack.Size
-	}
 	return nil
 }
 
@@ -242,6 +256,11 @@ func (c *check) ledger(ctx context.Context, b *book) error {
 	if err != nil {
 		return c.damage(err, b.name, b.snaps, "these snapshots: without their ledger their packs have no names; their chunks are still in the packs")
 	}
+	return c.folders(ctx, b, l)
+}
+
+// folders takes in what a ledger says.
+func (c *check) folders(ctx context.Context, b *book, l *ledger.Ledger) error {
 	for i := range l.Folders {
 		if err := c.folder(ctx, b, &l.Folders[i]); err != nil {
 			return err
@@ -382,13 +401,18 @@ func (c *check) listPacks(ctx context.Context) error {
 	return nil
 }
 
-// listBodies looks for every snapshot's body in a listing.
+// listBodies looks for every snapshot's body and every move's map in a listing.
 func (c *check) listBodies(ctx context.Context) error {
-	for info, err := range c.v.Store().List(ctx, "snapshots/", "") {
-		if err != nil {
-			return fmt.Errorf("list snapshots: %w", err)
+	for _, prefix := range []string{"snapshots/", "moves/"} {
+		for info, err := range c.v.Store().List(ctx, prefix, "") {
+			if err != nil {
+				return fmt.Errorf("list %s: %w", prefix, err)
+			}
+			c.listed[info.Name] = info.Size
 		}
-		c.listed[info.Name] = info.Size
+	}
+	if err := c.listMaps(); err != nil {
+		return err
 	}
 	told := map[string]bool{}
 	for _, s := range c.snaps {

@@ -19,7 +19,11 @@ import (
 
 func backUp(t *testing.T, v *vault.Vault, dir string) backup.Result {
 	t.Helper()
-	res, err := backup.Run(t.Context(), v, backup.Options{Project: trust.ProjectID("00112233445566aa"), Label: "p", Roots: []string{dir}})
+	if err := v.State().BindProject("p", "00112233445566aa"); err != nil {
+		t.Fatal(err)
+	}
+	o := backup.Options{Project: trust.ProjectID("00112233445566aa"), Label: "p", Roots: []string{dir}, Workers: 1} // one pack of data
+	res, err := backup.Run(t.Context(), v, o)
 	if err != nil {
 		t.Fatal(err)
 	}

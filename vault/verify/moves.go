@@ -1,0 +1,191 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"coffer/chunk"
+	"coffer/vault"
+)
+
+// moved is a move that replaces a needed pack, with the packs it names.
+type moved struct {
+	*vault.Move
+	book *book
+	bad  bool // its map is missing or wrong
+}
+
+// moves finds the moves that replace packs which are needed, and the packs
+// that these name instead: those are needed too, and may have been replaced in
+// their turn.
+func (c *check) moves(ctx context.Context) error {
+	all, err := c.v.Moves(ctx)
+	if err != nil {
+		return err
+	}
+	c.moved = map[string][]*moved{}
+	names := map[string]*need{}
+	for _, n := range c.needed {
+		names[n.pack.Name()] = n
+	}
+	for grown := true; grown; {
+		grown = false
+		for i, m := range all {
+			if m == nil || !slices.ContainsFunc(m.Commit.Old, func(old string) bool { return names[old] != nil }) {
+				continue
+			}
+			all[i], grown = nil, true
+			if err := c.move(ctx, m, names); err != nil {
+				return err
+			}
+		}
+	}
+	c.res.Packs = int64(len(c.needed))
+	for _, n := range c.needed {
+		c.res.Bytes += n.pack.Size
+	}
+	return nil
+}
+
+// move takes in one move.
+func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need) error {
+	b := &book{name: m.Commit.Ledger}
+	for _, old := range m.Commit.Old {
+		if n := names[old]; n != nil {
+			b.snaps = append(b.snaps, c.needing(n)...)
+		}
+	}
+	if err := c.v.LoadMove(ctx, m); err != nil {
+		return c.damage(err, m.Name.String(), b.snaps, harmsOfMove)
+	}
+	c.books = append(c.books, b)
+	if err := c.folders(ctx, b, m.Ledger()); err != nil {
+		return err
+	}
+	for _, n := range c.named(b) {
+		names[n.pack.Name()] = n
+	}
+	for _, old := range m.Commit.Old {
+		c.moved[old] = append(c.moved[old], &moved{Move: m, book: b})
+	}
+	return nil
+}
+
+const harmsOfMove = "the chunks it moved, where no other move has them"
+
+// needing lists the snapshots that need a pack.
+func (c *check) needing(n *need) (snaps []*vault.Snapshot) {
+	for _, b := range c.books {
+		if c.find(b, numbered{n.pack.Series, n.pack.Number}) == n {
+			for _, s := range b.snaps {
+				if !slices.Contains(snaps, s) {
+					snaps = append(snaps, s)
+				}
+			}
+		}
+	}
+	return snaps
+}
+
+// eachMap calls fn for the map of each move, once.
+func (c *check) eachMap(fn func(m *moved) error) error {
+	done := map[string]*moved{}
+	for _, moves := range c.moved {
+		for _, m := range moves {
+			if before := done[m.Commit.Body]; before != nil {
+				m.bad = before.bad
+				continue
+			}
+			done[m.Commit.Body] = m
+			if err := fn(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// listMaps tells which maps of moves are not there.
+func (c *check) listMaps() error {
+	return c.eachMap(func(m *moved) error {
+		if _, ok := c.listed[m.Commit.Body]; !ok {
+			c.tellMap(m, fmt.Errorf("%w: missing", vault.ErrDamaged))
+		}
+		return nil
+	})
+}
+
+// readMaps hashes the maps of moves.
+func (c *check) readMaps(ctx context.Context) error {
+	return c.eachMap(func(m *moved) error {
+		if m.bad {
+			return nil
+		}
+		_, err := c.v.FetchNamed(ctx, m.Commit.Body, maxMap)
+		if err != nil && errors.Is(err, vault.ErrDamaged) {
+			c.tellMap(m, err)
+			return nil
+		}
+		return err
+	})
+}
+
+func (c *check) tellMap(m *moved, err error) {
+	m.bad = true
+	c.tell(Problem{Object: m.Commit.Body, Err: err, Harms: harmsOfMove, Snapshots: shorts(m.book.snaps)})
+}
+
+// maxMap bounds a move's map as it is stored, in bytes.
+const maxMap = 64 << 20
+
+// maxDepth bounds how often a chunk may have been moved on.
+const maxDepth = 16
+
+// isMoved tells whether a chunk of a bad pack is in another one, which was
+// opened and is good.
+func (c *check) isMoved(n *need, ref chunk.Ref, depth int) bool {
+	if depth > maxDepth {
+		return false
+	}
+	for _, m := range c.moved[n.pack.Name()] {
+		to, ok := m.To(ref.ID)
+		if !ok {
+			continue
+		}
+		at := c.find(m.book, numbered{to.Series, to.Number})
+		switch {
+		case at == nil:
+		case at.holds(to):
+			return true
+		case c.isMoved(at, to, depth+1):
+			return true
+		}
+	}
+	return false
+}
+
+// holds tells whether a pack was opened and has that chunk at that place.
+func (n *need) holds(ref chunk.Ref) bool {
+	_, ok := slices.BinarySearch(n.marks, mark(ref.ID, ref.Offset, ref.Len))
+	return ok
+}
+
+// isReplaced tells whether moves stand in for a bad pack with packs of which
+// nothing bad is known.
+func (c *check) isReplaced(n *need, depth int) bool {
+	return depth <= maxDepth && slices.ContainsFunc(c.moved[n.pack.Name()], func(m *moved) bool {
+		return !m.bad && !slices.ContainsFunc(c.named(m.book), func(to *need) bool { return to.bad != nil && !c.isReplaced(to, depth+1) })
+	})
+}
+
+// named lists the packs of a book.
+func (c *check) named(b *book) (out []*need) {
+	for series, number := range b.set.All() {
+		if n := c.find(b, numbered{series, number}); n != nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}

@@ -23,12 +23,14 @@ type draft struct {
 	body      string // object names
 	ledger    string
 	ends      []string
-	forgets   []string    // of a forget: base names, sorted
-	undo      bool        // of a forget: it withdraws others
-	dismisses []string    // object names
-	stable    string      // of a snapshot: see stableDigest
-	used      *ledger.Set // packs it needs
-	objects   []string    // rolls, ledger and body it needs that a live ledger or commit names, or that were acknowledged in this run
+	forgets   []string       // of a forget: base names, sorted
+	undo      bool           // of a forget: it withdraws others
+	dismisses []string       // object names
+	old       []string       // of a move: full names of the packs it replaces, sorted
+	detail    *commit.Detail // of a check or drill
+	stable    string         // of a snapshot: see stableDigest
+	used      *ledger.Set    // packs it needs
+	objects   []string       // rolls, ledger and body it needs that a live ledger or commit names, or that were acknowledged in this run
 }
 
 // maxPublish bounds how often a commit that came too late is tried again.

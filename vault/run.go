@@ -132,6 +132,9 @@ func (r *Run) begin(ctx context.Context) error {
 	if r.own, err = v.adopt(ctx, r.now(), r.warn); err != nil {
 		return err
 	}
+	if err := v.applyLate(); err != nil {
+		return err
+	}
 	if err := r.openSeries(); err != nil {
 		return err
 	}

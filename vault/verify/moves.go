@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"coffer/chunk"
@@ -111,7 +110,7 @@ func (c *check) eachMap(fn func(m *moved) error) error {
 func (c *check) listMaps() error {
 	return c.eachMap(func(m *moved) error {
 		if _, ok := c.listed[m.Commit.Body]; !ok {
-			c.tellMap(m, fmt.Errorf("%w: missing", vault.ErrDamaged))
+			c.tellMap(m, errMissing)
 		}
 		return nil
 	})

@@ -1,27 +1,29 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"coffer/chunk"
 	"coffer/chunk/pack"
 	"coffer/vault"
-	"coffer/vault/ledger"
 )
 
 // readPacks fetches packs and hashes them; with Deep it opens them and hashes
-// each chunk too. Bodies are read as well.
+// each chunk too. Bodies and maps are read as well.
 func (c *check) readPacks(ctx context.Context) error {
-	if c.o.ReadData == 0 && !c.o.Deep {
+	if !c.o.reads() {
 		return nil
 	}
 	if err := c.readBodies(ctx); err != nil {
@@ -30,7 +32,7 @@ func (c *check) readPacks(ctx context.Context) error {
 	if err := c.readMaps(ctx); err != nil {
 		return err
 	}
-	todo := c.drawn()
+	todo := c.due()
 	c.o.Progress.TotalPacks.Store(int64(len(todo)))
 	for _, n := range todo {
 		c.o.Progress.TotalBytes.Add(n.pack.Size)
@@ -50,46 +52,77 @@ func (c *check) readPacks(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		defer close(work)
-		for _, n := range todo {
-			select {
-			case work <- n:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		return nil
+		return c.hand(ctx, todo, work)
 	})
 	return g.Wait()
 }
 
-// drawn returns the packs to be read, in the order of the remote.
-func (c *check) drawn() []*need {
+// hand gives packs to the readers until all are, or the time is over.
+func (c *check) hand(ctx context.Context, todo []*need, work chan<- *need) error {
+	for i, n := range todo {
+		if !c.o.Deep && c.o.MaxDuration > 0 && time.Since(c.began) >= c.o.MaxDuration && i > 0 { // one at least, or it would never get on
+			c.mu.Lock()
+			c.res.Stopped = true
+			c.mu.Unlock()
+			return nil
+		}
+		select {
+		case work <- n:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// due returns the packs to be read: those that wait longest, in the order of
+// the remote where that is the same.
+func (c *check) due() []*need {
 	var all []*need
+	var total int64
 	for _, n := range c.needed {
-		if n.found {
+		total += n.pack.Size
+		if n.found && (c.o.Deep || c.o.MaxAge == 0 || n.bad != nil || c.now.Sub(n.read) >= c.o.MaxAge) {
 			all = append(all, n)
 		}
 	}
-	if !c.o.Deep && c.o.ReadData < 1 {
-		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		all = all[:int(math.Ceil(float64(len(all))*c.o.ReadData))]
-	}
 	slices.SortFunc(all, func(a, b *need) int {
-		return cmp.Or(slices.Compare(a.pack.Series[:], b.pack.Series[:]), cmp.Compare(a.pack.Number, b.pack.Number), slices.Compare(a.pack.Sum[:], b.pack.Sum[:]))
+		return cmp.Or(bytes.Compare(a.pack.Series[:], b.pack.Series[:]), cmp.Compare(a.pack.Number, b.pack.Number), bytes.Compare(a.pack.Sum[:], b.pack.Sum[:]))
 	})
+	if c.o.Deep {
+		return all
+	}
+	if c.v.State() == nil && c.o.ReadData < 1 {
+		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+	slices.SortStableFunc(all, func(a, b *need) int { return a.read.Compare(b.read) })
+	share := int64(math.Ceil(float64(total) * c.o.ReadData))
+	for i, n := range all {
+		if share <= 0 {
+			return all[:i]
+		}
+		share -= n.pack.Size
+	}
 	return all
 }
 
-// readBodies hashes every snapshot's body.
+// readBodies hashes the bodies of snapshots: where a part is read, those whose
+// turn it is today, so that in time all are.
 func (c *check) readBodies(ctx context.Context) error {
+	parts := uint64(1)
+	if !c.o.Deep {
+		parts = uint64(1 / c.o.ReadData)
+	}
+	turn := uint64(c.now.Unix()/(24*60*60)) % parts
 	done := map[string]bool{}
 	for _, s := range c.snaps {
-		if _, there := c.listed[s.Commit.Body]; !there || done[s.Commit.Body] {
+		body := s.Commit.Body
+		if _, there := c.listed[body]; !there || done[body] || binary.BigEndian.Uint64(s.Name.Sum[:])%parts != turn {
 			continue
 		}
-		done[s.Commit.Body] = true
-		if _, err := c.v.FetchNamed(ctx, s.Commit.Body, vault.MaxBody); err != nil {
-			if err := c.damage(err, s.Commit.Body, []*vault.Snapshot{s}, "this snapshot: its folders can still be found in its packs"); err != nil {
+		done[body] = true
+		if _, err := c.v.FetchNamed(ctx, body, vault.MaxBody); err != nil {
+			if err := c.damage(err, body, []*vault.Snapshot{s}, "this snapshot: its folders can still be found in its packs"); err != nil {
 				return err
 			}
 		}
@@ -114,21 +147,39 @@ func (r *packReader) read(ctx context.Context, n *need) error {
 	if err != nil && !errors.Is(err, vault.ErrDamaged) {
 		return err
 	}
-	n.bad = cmpErr(n.bad, err)
-	r.c.mu.Lock()
-	r.c.res.ReadPacks++
-	r.c.res.ReadBytes += int64(len(r.buf))
-	r.c.mu.Unlock()
+	if n.bad = err; err == nil {
+		n.read = r.c.now.Add(time.Since(r.c.began))
+	}
 	r.c.o.Progress.Packs.Add(1)
 	r.c.o.Progress.Bytes.Add(n.pack.Size)
+	return r.c.note(n, int64(len(r.buf)))
+}
+
+// noteEvery is after how many packs what was found is noted in the state, so
+// that a kill costs little.
+const noteEvery = 64
+
+// note counts a pack that was read.
+func (c *check) note(n *need, bytes int64) error {
+	c.mu.Lock()
+	c.res.ReadPacks++
+	c.res.ReadBytes += bytes
+	c.found = append(c.found, vault.PackRead{Pack: n.pack, At: c.now.Add(time.Since(c.began)), Err: n.bad})
+	full := len(c.found) >= noteEvery
+	c.mu.Unlock()
+	if full {
+		return c.flush()
+	}
 	return nil
 }
 
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
+// flush notes in the state what was found.
+func (c *check) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found := c.found
+	c.found = nil
+	return c.v.NoteReads(found)
 }
 
 // open opens a pack with the identity and hashes every chunk its directory
@@ -183,12 +234,11 @@ func (c *check) tellBadPacks() error {
 			bad = append(bad, n)
 		}
 	}
-	var packs []ledger.Pack
 	for _, n := range bad {
-		packs = append(packs, n.pack)
+		c.found = append(c.found, vault.PackRead{Pack: n.pack, Err: n.bad})
 	}
-	if err := c.v.MarkBad(packs); err != nil {
-		c.tell(Problem{Object: "this device's local state", Err: err, Harms: "a backup on this device may go on relying on the packs named here: verify again when no backup is at work"})
+	if err := c.flush(); err != nil {
+		c.tell(Problem{Object: "this device's local state", Err: err, Harms: "the next backup may rely on the packs named here: verify again"})
 	}
 	unhealed, err := c.v.Unhealed()
 	if err != nil {

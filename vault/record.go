@@ -1,0 +1,62 @@
+package vault
+
+import (
+	"context"
+	"errors"
+
+	"coffer/vault/commit"
+	"coffer/vault/ledger"
+	"coffer/vault/trust"
+)
+
+// RecordCheck commits how a check of the vault ended, as one object, so that
+// every device and the kit's holder can see when that was. It needs the role
+// write and the local lock: state.ErrLocked while a backup is at work.
+func (v *Vault) RecordCheck(ctx context.Context, d commit.Detail, warn func(error)) error {
+	return v.record(ctx, "verify", commit.Check, d, warn)
+}
+
+// RecordDrill commits how a drill ended. d must name its snapshot.
+func (v *Vault) RecordDrill(ctx context.Context, d commit.Detail, warn func(error)) error {
+	return v.record(ctx, "drill", commit.Drill, d, warn)
+}
+
+func (v *Vault) record(ctx context.Context, command string, kind commit.Kind, d commit.Detail, warn func(error)) (err error) {
+	r, err := v.beginClerk(ctx, command, trust.Write, warn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	_, err = r.publish(ctx, draft{kind: kind, detail: &d, used: new(ledger.Set)})
+	return err
+}
+
+// Newest returns the newest commit of one kind that a device in the trust
+// signed and for which want is true; nil if there is none. It fetches commits
+// of that kind from the newest on.
+func (v *Vault) Newest(ctx context.Context, kind commit.Kind, want func(*commit.Commit) bool) (*commit.Commit, error) {
+	var newest *commit.Commit
+	for _, dev := range v.Trust().Devices {
+		recs, err := v.history(ctx, &dev)
+		if err != nil {
+			return nil, err
+		}
+		for i := len(recs) - 1; i >= 0; i-- {
+			r := &recs[i]
+			if r.name.Kind != kind || newest != nil && !newer(r.name, newest.Name()) {
+				continue
+			}
+			if err := v.load(ctx, r); err != nil {
+				if isDamage(err) {
+					continue // history has told
+				}
+				return nil, err
+			}
+			if want(r.c) {
+				newest = r.c
+				break
+			}
+		}
+	}
+	return newest, nil
+}

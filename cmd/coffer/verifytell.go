@@ -58,10 +58,7 @@ func (d *door) verifyReplaced(r verify.Replacement) {
 
 func (d *door) tellVerify(r verify.Result, o verify.Options) {
 	if d.json {
-		d.emit("summary", map[string]any{
-			"snapshots": r.Snapshots, "packs": r.Packs, "bytes": r.Bytes, "packs_read": r.ReadPacks, "bytes_read": r.ReadBytes,
-			"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "packs_replaced": len(r.Replaced), "deep": r.Deep, "seconds": r.Duration.Seconds(),
-		})
+		d.emit("summary", verifySummary(r))
 		return
 	}
 	w := d.out
@@ -75,12 +72,18 @@ func (d *door) tellVerify(r verify.Result, o verify.Options) {
 	case r.Deep:
 		fmt.Fprintf(w, "  opened everything in %s: %s hashed again, %s followed\n", durationText(r.Duration), plural(r.Chunks, "chunk"), plural(r.Entries, "ref"))
 	case o.ReadData > 0:
-		fmt.Fprintf(w, "  read and hashed %s, %s, in %s; that they open only --deep can tell\n", plural(r.ReadPacks, "pack"), bytesText(r.ReadBytes), durationText(r.Duration))
+		fmt.Fprintf(w, "  read and hashed %s, %s of %s, in %s; that they open only --deep can tell\n", plural(r.ReadPacks, "pack"), bytesText(r.ReadBytes), bytesText(r.Bytes), durationText(r.Duration))
 	default:
 		fmt.Fprintln(w, "  looked at signatures, names and sizes; --read-data reads all bytes, --deep opens them")
 	}
+	if r.Stopped {
+		fmt.Fprintln(w, "  the time was over; the next one goes on from there")
+	}
+	if s := coverageText(r.Coverage, r.Bytes); s != "" && o.ReadData > 0 && !o.Deep {
+		fmt.Fprintf(w, "  %s\n", s)
+	}
 	if r.Unneeded > 0 {
-		fmt.Fprintf(w, "  %s, %s, that no snapshot needs: of runs at work or interrupted\n", plural(r.Unneeded, "further pack"), bytesText(r.UnneededBytes))
+		fmt.Fprintf(w, "  %s, %s, that no snapshot needs: of runs at work or interrupted, or to be pruned\n", plural(r.Unneeded, "further pack"), bytesText(r.UnneededBytes))
 	}
 	if n := len(r.Replaced); n > 0 {
 		fmt.Fprintf(w, "  %s bad or missing, and healed: moves say where their chunks are now\n", plural(n, "pack"))
@@ -88,4 +91,48 @@ func (d *door) tellVerify(r verify.Result, o verify.Options) {
 	if len(r.Problems) == 0 {
 		fmt.Fprintln(w, "  no problem found")
 	}
+	if r.NotRecorded != nil {
+		d.note("this check was not committed to the vault: %s", plainText(r.NotRecorded.Error()))
+	}
+}
+
+func verifySummary(r verify.Result) map[string]any {
+	m := map[string]any{
+		"snapshots": r.Snapshots, "packs": r.Packs, "bytes": r.Bytes, "packs_read": r.ReadPacks, "bytes_read": r.ReadBytes,
+		"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "packs_replaced": len(r.Replaced),
+		"deep": r.Deep, "stopped": r.Stopped, "packs_never_read": r.Coverage.Never, "bytes_never_read": r.Coverage.NeverBytes, "seconds": r.Duration.Seconds(),
+	}
+	if !r.Coverage.Oldest.IsZero() {
+		m["oldest_read"] = r.Coverage.Oldest.UTC()
+	}
+	if r.NotRecorded != nil {
+		m["not_recorded"] = r.NotRecorded.Error()
+	}
+	return m
+}
+
+// coverageText tells how much of the packs was read, ever and how lately; ""
+// where there are none.
+func coverageText(c verify.Coverage, bytes int64) string {
+	switch {
+	case bytes == 0:
+		return ""
+	case c.Never > 0 && c.Oldest.IsZero():
+		return bytesText(c.NeverBytes) + " was never read in full"
+	case c.Never > 0:
+		return fmt.Sprintf("%s of %s was never read in full; the rest was, since %s", bytesText(c.NeverBytes), bytesText(bytes), timeText(c.Oldest))
+	case c.Oldest.IsZero():
+		return ""
+	}
+	return fmt.Sprintf("every byte was read since %s (%s)", timeText(c.Oldest), ageText(c.Oldest))
+}
+
+// nextAfter says what to do about problems.
+func nextAfter(r verify.Result) string {
+	for _, p := range r.Problems {
+		if strings.HasPrefix(p.Object, "packs/") {
+			return ".\nWhat is still on the disk is stored again by the next backup, also for older snapshots:  coffer backup now"
+		}
+	}
+	return ""
 }

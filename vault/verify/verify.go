@@ -222,24 +222,19 @@ func (c *check) run(ctx context.Context) error {
 // history reads all snapshots' commits, and looks for the newest commits this
 // device has seen.
 func (c *check) history(ctx context.Context) error {
-<<<<<<< HEAD
 	going, err := c.going(ctx)
 	if err != nil {
-=======
+		return err
+	}
 	gone, err := c.v.Gone(ctx, c.now, nil)
-	if err != nil && !errors.Is(err, vault.ErrDamaged) {
->>>>>>> a16fe3c (vault/verify: goes on where it stopped, remembers what it read and found, and commits how it ended)
+	if err != nil && !errors.Is(err, vault.ErrDamaged) { // else all of them count
 		return err
 	}
 	for s, err := range c.v.Snapshots(ctx) {
 		if err != nil {
 			return err
 		}
-<<<<<<< HEAD
-		if !s.Forgotten || !going[s.Commit.Ledger] && !going[s.Commit.Body] {
-=======
-		if !gone[s.Name.String()] { // a prune may have begun on it
->>>>>>> a16fe3c (vault/verify: goes on where it stopped, remembers what it read and found, and commits how it ended)
+		if !gone[s.Name.String()] && (!s.Forgotten || !going[s.Commit.Ledger] && !going[s.Commit.Body]) {
 			c.snaps = append(c.snaps, s)
 		}
 	}

@@ -28,11 +28,14 @@ type ownHistory struct {
 	// Cloned: a commit of ours was found that this state did not make, and no
 	// series of our own was begun since.
 	Cloned bool `json:"cloned,omitempty"`
+	// Rollbacks are what was seen and is gone.
+	Rollbacks []Rollback `json:"rollbacks,omitempty"`
 	// Audited is when all packs were last looked for, by the remote's clock.
 	Audited time.Time `json:"audited,omitzero"`
 
-	fresh   bool  // own.json was not there, or not readable
-	damaged error // why it was not
+	fresh   bool      // own.json was not there, or not readable
+	damaged error     // why it was not
+	now     time.Time // by the remote's clock
 }
 
 // newest is the newest snapshot of a project that this device made or inherits.
@@ -104,6 +107,7 @@ func (v *Vault) saveOwn(h *ownHistory) error {
 // a rollback.
 func (v *Vault) adopt(ctx context.Context, now time.Time, warn func(error)) (*ownHistory, error) {
 	h := v.loadOwn()
+	h.now = now
 	me, ok := v.Trust().Device(v.Device())
 	if !ok {
 		return nil, ErrRevoked
@@ -169,6 +173,7 @@ func (v *Vault) checkHeads(ctx context.Context, h *ownHistory, me *trust.Device,
 	for _, name := range h.Heads {
 		n, ok := listed[name]
 		if !ok {
+			h.alarm(name)
 			return v.rolledBack(ctx, h, me, fmt.Errorf("%w: commit %s of this device is gone from %s", ErrRollback, name, v.store.Location()), warn)
 		}
 		_, err := v.commit(ctx, me, n)
@@ -396,6 +401,7 @@ func (v *Vault) lookAt(ctx context.Context, h *ownHistory, dev *trust.Device, wa
 	}
 	if !found {
 		err := fmt.Errorf("%w: commit %s of device %s (%s) is gone from %s", ErrRollback, seen.Name, dev.ID, dev.Label, v.store.Location())
+		h.alarm(seen.Name)
 		v.notice(seen.Name, err, "the snapshots that device made since")
 		warn(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/spf13/cobra"
 
@@ -11,22 +12,34 @@ import (
 )
 
 func (d *door) statusCommand() *cobra.Command {
-	return &cobra.Command{
+	var acknowledge bool
+	c := &cobra.Command{
 		Use: "status", Short: "Say how each project stands, and the vault's witness",
 		Long: `Say how each project stands: its newest snapshot, as the remote shows it, and how
-old it is. The witness tells which state of the vault was seen; a later restore can
-be held against it with --expect.`,
+old it is; when the vault was last verified; and when a drill last proved that it can be
+restored. The witness tells which state of the vault was seen; a later restore can be
+held against it with --expect.
+
+A remote that shows an older state than this machine has seen is named as such. That
+stays so, though backups go on, until you say with --acknowledge that you know of it.`,
 		Args: exactly(0, "coffer status"),
-		RunE: func(cmd *cobra.Command, args []string) error { return d.status(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, args []string) error { return d.status(cmd.Context(), acknowledge) },
 	}
+	c.Flags().BoolVar(&acknowledge, "acknowledge", false, "the rollbacks found so far are known: tell of them no more")
+	return c
 }
 
 // status tells the newest snapshot of each project that this device made, or
 // with the kit of all.
-func (d *door) status(ctx context.Context) error {
+func (d *door) status(ctx context.Context, acknowledge bool) error {
 	v, err := d.open(ctx, keyless)
 	if err != nil {
 		return err
+	}
+	if acknowledge && v.State() != nil {
+		if err := v.AcknowledgeRollbacks(); err != nil {
+			return err
+		}
 	}
 	if err := v.CheckSeen(ctx); err != nil {
 		return err
@@ -40,6 +53,11 @@ func (d *door) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	proof, err := d.proofOf(ctx, v)
+	if err != nil {
+		return err
+	}
+	rolled := rollbacks(v)
 	d.tellProblems(v)
 	if d.json {
 		for _, r := range rows {
@@ -49,8 +67,10 @@ func (d *door) status(ctx context.Context) error {
 		if witness != "" {
 			m["newest"] = last.Time.UTC()
 		}
+		maps.Copy(m, proof.json())
+		m["rollbacks"] = rollbacksJSON(rolled)
 		d.emit("vault", m)
-		return damageFound(v)
+		return statusEnd(v, rolled)
 	}
 	fmt.Fprintf(d.out, "vault %s at %s, trust %d\n", v.ID()[:8], safeName(v.Location()), v.Trust().N)
 	for _, r := range rows {
@@ -64,8 +84,10 @@ func (d *door) status(ctx context.Context) error {
 	} else {
 		fmt.Fprintf(d.out, "  newest commit %s (%s), witness %s\n", timeText(last.Time), ageText(last.Time), witness)
 	}
+	d.tellProof(proof)
+	d.tellRollbacks(v, rolled)
 	d.remindKit(v)
-	return damageFound(v)
+	return statusEnd(v, rolled)
 }
 
 func (d *door) tellProject(v *vault.Vault, r row) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -116,7 +117,8 @@ func (d *door) verify(ctx context.Context, o verify.Options) error {
 	}
 	d.tellVerify(res, o)
 	if n := len(res.Problems); n > 0 {
-		return outcome{exitDamage, plural(n, "problem") + " found, as told above; everything they do not name can be restored" + nextAfter(res)}
+		err := errors.New(plural(n, "problem") + " found, as told above; everything they do not name can be restored")
+		return told{err, exitDamage, nextAfter(res)}
 	}
 	return nil
 }

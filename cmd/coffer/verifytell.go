@@ -131,7 +131,7 @@ func coverageText(c verify.Coverage, bytes int64) string {
 func nextAfter(r verify.Result) string {
 	for _, p := range r.Problems {
 		if strings.HasPrefix(p.Object, "packs/") {
-			return ".\nWhat is still on the disk is stored again by the next backup, also for older snapshots:  coffer backup now"
+			return "what is still on the disk is stored again by the next backup, for older snapshots too:  coffer backup now"
 		}
 	}
 	return ""

@@ -49,11 +49,3 @@ func statusEnd(v *vault.Vault, rolled []vault.Rollback) error {
 	return told{errors.New("the remote shows, or has shown, an older state than this machine had seen"), exitDamage,
 		"look at the storage: were objects removed, or an old copy put back?\nwhat is gone and still on the disk is stored again by the next backup\nwhen you know why it was:  coffer status --acknowledge"}
 }
-
-// timeOrNil is a time for JSON; the zero time is none.
-func timeOrNil(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UTC()
-}

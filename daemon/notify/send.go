@@ -111,6 +111,9 @@ func (s *Sender) call(ctx context.Context, rawURL string, m Message, now time.Ti
 	} else {
 		err = service.Send(text, &params)
 	}
+	if err == nil && schemeOf(rawURL) != "smtp" && !strings.HasPrefix(schemeOf(rawURL), "mqtt") {
+		err = seen.doubt()
+	}
 	return seen.explain(err, rawURL)
 }
 
@@ -195,6 +198,20 @@ func (r *recorder) Do(req *http.Request) (*http.Response, error) {
 		r.status = resp.StatusCode
 	}
 	return resp, err
+}
+
+// doubt reports why a success that the library tells of is none: it has let
+// failures pass in silence.
+func (r *recorder) doubt() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.err == nil && r.status == 0:
+		return errors.New("nothing was sent")
+	case r.err != nil || r.status >= 300:
+		return errors.New("it did not arrive")
+	}
+	return nil
 }
 
 // explain makes our error of the library's: in our own words where we saw the

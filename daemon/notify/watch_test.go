@@ -63,6 +63,9 @@ func TestWatch(t *testing.T) {
 		"after the alarm a failure is no news": {
 			{31, ended(ResultSkipped, 31), "stale"}, {32, ended(ResultFailed, 32), ""}, {33, ended(ResultOK, 33), "recovered"},
 		},
+		"nor is one after a good run that went by unseen": {
+			{31, ended(ResultSkipped, 31), "stale"}, {40, both(ended(ResultFailed, 40), good(39)), ""}, {41, ended(ResultOK, 41), "recovered"},
+		},
 		"a machine that wakes up has its catch-up first": {
 			{400, func(f *Facts) { f.NotBefore = hour(401) }, ""}, {400.5, ended(ResultOK, 400.5), ""},
 		},
@@ -250,13 +253,13 @@ func TestForeignText(t *testing.T) {
 	f := facts(func(f *Facts) {
 		ended(ResultFailed, 24)(f)
 		f.Project, f.Host = "a\r\nBcc: eve@example.com\x1b[31m", "h\nx"
-		f.Why = "\xff" + strings.Repeat("ä\n", 4000)
+		f.Why = "two\nlines \xff" + strings.Repeat("ä\n", 4000)
 	})
 	_, m := Watch(Told{}, f, hour(24))
 	if s := m[0].Subject; strings.ContainsAny(s, "\r\n\x1b") || len(s) > maxSubject {
 		t.Errorf("subject %q", s)
 	}
-	if body := m[0].Text(hour(24)); len(body) > maxBody || strings.ContainsAny(body, "\r\x1b") || strings.Contains(body, "\nBcc") {
+	if body := m[0].Text(hour(24)); !strings.Contains(body, "two lines") || len(body) > maxBody || strings.ContainsAny(body, "\r\x1b") || strings.Contains(body, "\nBcc") {
 		t.Errorf("body %q", body)
 	}
 }

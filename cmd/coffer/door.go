@@ -95,7 +95,7 @@ Start with:  coffer backup now ~/projects`)
 	root.AddCommand(
 		d.backupCommand(), d.initCommand(), d.enrolCommand(), d.snapshotsCommand(), d.lsCommand(), d.catCommand(),
 		d.restoreCommand(), d.verifyCommand(), d.kitCommand(), d.statusCommand(), d.configCommand(), d.daemonCommand(), d.versionCommand(),
-		d.serviceCommand(), d.pruneCommand(),
+		d.serviceCommand(), d.logsCommand(), d.pruneCommand(),
 		d.completionCommand(),
 		d.doctorCommand(),
 	)

@@ -272,7 +272,7 @@ func fileOf(m serviceManager, h home, program string, c *config.Config) (string,
 // same things. Secrets are none of them.
 func passedOn() []string {
 	var out []string
-	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "COFFER_CA_FILE", "SSL_CERT_FILE",
+	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "COFFER_CA_FILE", "COFFER_SOCKET", "SSL_CERT_FILE",
 		"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
 		"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"} {
 		value := os.Getenv(name)

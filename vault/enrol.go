@@ -67,6 +67,10 @@ func Enrol(ctx context.Context, store remote.Store, k *kit.Kit, o EnrolOptions) 
 			return nil, Enrolled{}, err
 		}
 		done := Enrolled{Device: v.Device(), KitStale: true}
+		// Of two that enrol in the same seconds, whoever looks last sees both.
+		if err := v.Amend(ctx, k, func(*trust.Trust) error { return nil }); err != nil {
+			return v, done, err
+		}
 		if o.Replace != "" {
 			err = v.takeOver(ctx, o, &done)
 		}
@@ -154,27 +158,23 @@ func (v *Vault) trustWith(ctx context.Context, k *kit.Kit, o EnrolOptions) (*tru
 		return nil, nil, err
 	}
 	entry.Roles = []trust.Role{trust.Write, trust.Forget, trust.Maintain}
-	next := *v.Trust()
-	next.Devices = slices.Clone(v.Trust().Devices)
-	next.N++
-	next.Time = time.Now().UTC().Format(time.RFC3339)
-	_, next.Prev, err = trust.ParseName(v.TrustName())
+	next, err := v.nextTrust(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	if o.Replace != "" {
-		if err := v.replace(ctx, &next, &entry, o.Replace); err != nil {
+		if err := v.replace(ctx, next, &entry, o.Replace); err != nil {
 			return nil, nil, err
 		}
 	}
 	next.Devices = append(next.Devices, entry)
-	if err := fillDevice(dev, &next, v.root, o.Remote); err != nil {
+	if err := fillDevice(dev, next, v.root, o.Remote); err != nil {
 		return nil, nil, err
 	}
 	for _, id := range entry.Inherits {
 		dev.Inherits = append(dev.Inherits, string(id))
 	}
-	return &next, dev, nil
+	return next, dev, nil
 }
 
 // replace ends the old device at its newest commit and lets the new one inherit.
@@ -184,13 +184,18 @@ func (v *Vault) replace(ctx context.Context, next *trust.Trust, entry *trust.Dev
 		return fmt.Errorf("replace device %s: the trust names no such device", old)
 	}
 	d := &next.Devices[i]
-	recs, err := v.history(ctx, d)
-	if err != nil {
-		return err
-	}
 	entry.Inherits = append([]trust.DeviceID{old}, d.Inherits...)
 	if d.Until != nil {
 		return nil
+	}
+	return v.end(ctx, d)
+}
+
+// end puts a device out at the commit that is its newest now.
+func (v *Vault) end(ctx context.Context, d *trust.Device) error {
+	recs, err := v.history(ctx, d)
+	if err != nil {
+		return err
 	}
 	ends, err := v.ends(ctx, recs)
 	if err != nil {

@@ -45,7 +45,8 @@ type Forgotten struct {
 // Forget states that snapshots, of any device, may go. They are hidden at once,
 // and can be brought back with Undelete for Safety.ForgetDelay. It needs the
 // role forget and the local lock, looks again at all that is stored, and
-// refuses as a whole what the trust's floor holds: *FloorError. Snapshots that
+// refuses as a whole what the trust's floor holds (*FloorError) and what is
+// pinned on this device (*PinnedError). Snapshots that
 // are forgotten already are passed over. If it fails in between, some are
 // forgotten, and it can be called again.
 func (v *Vault) Forget(ctx context.Context, snaps []*Snapshot, warn func(error)) (done Forgotten, err error) {
@@ -56,6 +57,9 @@ func (v *Vault) Forget(ctx context.Context, snaps []*Snapshot, warn func(error))
 	defer func() { err = errors.Join(err, r.Close()) }()
 	fresh, err := r.lookAgain(ctx, snaps)
 	if err != nil {
+		return done, err
+	}
+	if err := v.refusePinned(fresh); err != nil {
 		return done, err
 	}
 	var bases []string

@@ -19,10 +19,18 @@ import (
 type belief struct {
 	trust *trust.Trust
 	name  string // of its object
+	// others bear the root's signature too: it was not made from each of them.
+	others []otherTrust
 	// unopened are trusts with a higher number that are sealed to others.
 	unopened []string
 	// lost says that the remote does not show it any more.
 	lost bool
+}
+
+// otherTrust is one that was found beside the trust in force.
+type otherTrust struct {
+	trust *trust.Trust
+	name  string
 }
 
 // pin is a trust that was seen and believed before.
@@ -62,10 +70,13 @@ func (v *Vault) refreshTrust(ctx context.Context, k *kit.Kit) error {
 		}
 		c.read = true
 		if err := c.take(t, f); err != nil {
-			v.notice(f.name, err, "the devices that only one of the trusts of this number names; enrol them again")
+			v.notice(f.name, err, "the devices that only one of the trusts of this number names, until the kit is lent again:  coffer device list --kit FILE")
 		}
 	}
 	if c.last == nil && !v.recall(ctx, c) {
+		if v.device() != nil && len(c.unopened) > 0 {
+			return fmt.Errorf("%w: %s is not sealed to it, so it was revoked", ErrRevoked, c.unopened[len(c.unopened)-1].name)
+		}
 		return v.noneBelieved(p, c.read)
 	}
 	return v.adoptTrust(c, slices.Contains(found, c.at))
@@ -81,6 +92,7 @@ type candidates struct {
 	at       foundTrust    // where last was found
 	read     bool          // one could be opened
 	unopened []foundTrust
+	opened   []otherTrust
 }
 
 // missed remembers a trust that is sealed to others.
@@ -96,6 +108,7 @@ func (c *candidates) take(t *trust.Trust, f foundTrust) error {
 	if c.dev != nil && (string(t.Vault) != c.dev.Vault || t.DataKey != c.dev.DataKey || t.SegmentKey != c.dev.SegmentKey || t.Polynomial != c.dev.Polynomial) {
 		return errors.New("it is of another vault, or has other chunk keys")
 	}
+	c.opened = append(c.opened, otherTrust{t, f.name})
 	var err error
 	last := c.last
 	switch {
@@ -247,6 +260,7 @@ func (v *Vault) adoptTrust(c *candidates, shown bool) error {
 		}
 	}
 	b := &belief{trust: t, name: c.at.name, lost: !shown}
+	b.others = slices.DeleteFunc(c.opened, func(o otherTrust) bool { return o.name == b.name })
 	for _, f := range c.unopened {
 		if f.n > t.N {
 			b.unopened = append(b.unopened, f.name)

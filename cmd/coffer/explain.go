@@ -59,6 +59,14 @@ func classify(err error) (int, string) {
 		return exitFailed, snapshotHint
 	case errors.Is(err, state.ErrLocked):
 		return exitFailed, "wait until it is done; the lock goes with its process"
+	case errors.As(err, new(*vault.FloorError)):
+		return exitFailed, "nothing was forgotten; to lower the vault's floor, with the kit:  coffer device floor --kit FILE"
+	case errors.As(err, new(*vault.PinnedError)):
+		return exitFailed, "nothing was forgotten;  coffer unpin SNAPSHOT  takes a pin off"
+	case errors.Is(err, vault.ErrTooLate):
+		return exitFailed, "it cannot be brought back; if its objects are still there, it can be restored by its ID"
+	case errors.Is(err, vault.ErrNoRole):
+		return exitPermission, "give it the role with the recovery kit:  coffer device roles DEVICE write,forget,maintain --kit FILE"
 	case errors.Is(err, vault.ErrVaultExists):
 		return exitFailed, "to use it from this machine:  coffer enrol --kit FILE REMOTE\nif this machine lost its local state:  coffer enrol --kit FILE REMOTE --replace list"
 	case errors.Is(err, vault.ErrRevoked):

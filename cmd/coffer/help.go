@@ -119,6 +119,16 @@ func noSuch(cmd *cobra.Command, args []string) error {
 // exactly is cobra.ExactArgs with our words and exit code.
 func exactly(n int, usage string) cobra.PositionalArgs { return between(n, n, usage) }
 
+// atLeastOne is cobra.MinimumNArgs(1) with our words and exit code.
+func atLeastOne(usage string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("usage:  "+usage, "%s: something is missing", cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
 func between(low, high int, usage string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

@@ -86,6 +86,9 @@ func (r row) json() map[string]any {
 		"id": r.snap.ID(), "short_id": r.snap.Short(), "time": r.snap.Time().UTC(), "device": string(r.snap.Name.Device),
 		"project_id": string(r.snap.Commit.Project), "forgotten": r.snap.Forgotten,
 	}
+	if r.snap.Forgotten {
+		m["goes"] = r.snap.Goes.UTC()
+	}
 	if r.known {
 		m["project"], m["roots"], m["tags"], m["files"], m["bytes"], m["partial"] = r.label, r.roots, r.tags, r.files, r.bytes, r.partial
 	}
@@ -101,7 +104,10 @@ func (r row) notes(v *vault.Vault) string {
 		out = append(out, "partial")
 	}
 	if r.snap.Forgotten {
-		out = append(out, "forgotten")
+		out = append(out, "forgotten, goes "+timeText(r.snap.Goes))
+	}
+	if v.Pinned(r.snap) {
+		out = append(out, "pinned")
 	}
 	if r.snap.Name.Device != v.Device() {
 		out = append(out, "by "+deviceLabel(v, string(r.snap.Name.Device)))

@@ -14,18 +14,20 @@ import (
 
 func (d *door) snapshotsCommand() *cobra.Command {
 	var project string
+	var forgotten bool
 	c := &cobra.Command{
 		Use: "snapshots", Aliases: []string{"list"}, Short: "List snapshots",
 		Long: `List the snapshots of the vault, oldest first. What this machine made it can
 name without a key; of others it shows label and folders only with the kit.`,
 		Args: exactly(0, "coffer snapshots"),
-		RunE: func(cmd *cobra.Command, args []string) error { return d.snapshots(cmd.Context(), project) },
+		RunE: func(cmd *cobra.Command, args []string) error { return d.snapshots(cmd.Context(), project, forgotten) },
 	}
+	c.Flags().BoolVar(&forgotten, "forgotten", false, "also those that were forgotten and can still be brought back")
 	c.Flags().StringVar(&project, "project", "", "only those of this `project`: a name of the config, or a folder")
 	return c
 }
 
-func (d *door) snapshots(ctx context.Context, project string) error {
+func (d *door) snapshots(ctx context.Context, project string, forgotten bool) error {
 	v, err := d.open(ctx, useful)
 	if err != nil {
 		return err
@@ -33,11 +35,22 @@ func (d *door) snapshots(ctx context.Context, project string) error {
 	if err := v.CheckSeen(ctx); err != nil {
 		return err
 	}
+	now, err := v.Store().Now(ctx)
+	if err != nil {
+		return err
+	}
 	var rows []row
+	hidden := 0
 	b := newBook(v)
 	for s, err := range v.Snapshots(ctx) {
 		if err != nil {
 			return err
+		}
+		if s.Forgotten && (!forgotten || !now.Before(s.Goes)) {
+			if now.Before(s.Goes) {
+				hidden++
+			}
+			continue
 		}
 		r, err := b.describe(ctx, s)
 		if err != nil {
@@ -60,6 +73,9 @@ func (d *door) snapshots(ctx context.Context, project string) error {
 	}
 	if err := d.printRows(v, rows); err != nil {
 		return err
+	}
+	if hidden > 0 {
+		fmt.Fprintf(d.out, "not shown: %s, which  coffer undelete  can bring back; --forgotten  lists them\n", plural(hidden, "forgotten snapshot"))
 	}
 	return damageFound(v)
 }

@@ -53,7 +53,7 @@ func (v *Vault) PlanForget(ctx context.Context, o KeepOptions) ([]Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	pins, err := v.pins()
+	pins, err := v.Pins()
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (v *Vault) Pin(s *Snapshot) (bool, error) {
 	if v.dir == nil {
 		return false, fmt.Errorf("pin %s: %w: it keeps no state here", s.Short(), ErrRevoked)
 	}
-	pins, err := v.pins()
+	pins, err := v.Pins()
 	if err != nil || pins[s.Name.Base()] {
 		return false, err
 	}
@@ -67,15 +67,9 @@ func (v *Vault) Unpin(s *Snapshot) (bool, error) {
 	return true, nil
 }
 
-// Pinned reports whether a snapshot is pinned on this device.
-func (v *Vault) Pinned(s *Snapshot) bool {
-	pins, err := v.pins()
-	return err == nil && pins[s.Name.Base()]
-}
-
-// pins returns the base names of what is pinned. The name of a pin's file says
+// Pins returns the base names of what is pinned. The name of a pin's file says
 // it all, so one whose content is damaged still holds.
-func (v *Vault) pins() (map[string]bool, error) {
+func (v *Vault) Pins() (map[string]bool, error) {
 	pins := map[string]bool{}
 	if v.dir == nil {
 		return pins, nil
@@ -96,7 +90,7 @@ func (v *Vault) pins() (map[string]bool, error) {
 
 // refusePinned fails with a *PinnedError if one of snaps is pinned.
 func (v *Vault) refusePinned(snaps []*Snapshot) error {
-	pins, err := v.pins()
+	pins, err := v.Pins()
 	if err != nil {
 		return err
 	}

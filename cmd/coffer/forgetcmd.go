@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -205,6 +206,6 @@ func projectHere(v *vault.Vault, p config.Project) (trust.ProjectID, bool, error
 func policyOf(k config.Keep) retention.Policy {
 	return retention.Policy{
 		Last: k.Last, Hourly: k.Hourly, Daily: k.Daily, Weekly: k.Weekly, Monthly: k.Monthly, Yearly: k.Yearly,
-		Within: retention.Span(k.Within), Tags: k.Tags, Location: local(),
+		Within: retention.Span(k.Within), Tags: k.Tags, Location: time.Local,
 	}
 }

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"coffer/vault"
 	"coffer/vault/retention"
 )
-
-func local() *time.Location { return time.Local }
 
 // carryOut shows the plan, asks, and forgets what goes.
 func (d *door) carryOut(ctx context.Context, v *vault.Vault, f forgetFlags, plan []vault.Kept) error {

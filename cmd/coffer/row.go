@@ -22,17 +22,20 @@ type row struct {
 	stored  int64 // uploaded by its run; -1 if not known
 	partial bool
 	known   bool // the fields above are
+	pinned  bool
 }
 
 // A book describes snapshots, from this machine's catalog or, with the kit,
 // from their bodies.
 type book struct {
-	v   *vault.Vault
-	own map[string]state.Snapshot // by the last component of the commit's name
+	v    *vault.Vault
+	own  map[string]state.Snapshot // by the last component of the commit's name
+	pins map[string]bool           // likewise
 }
 
 func newBook(v *vault.Vault) *book {
-	b := &book{v, map[string]state.Snapshot{}}
+	b := &book{v: v, own: map[string]state.Snapshot{}}
+	b.pins, _ = v.Pins() // a listing goes on without
 	if v.State() != nil {
 		for s, err := range v.State().Snapshots() {
 			if err == nil {
@@ -46,7 +49,7 @@ func newBook(v *vault.Vault) *book {
 // describe fills a row. A body that is damaged leaves it empty: the snapshot
 // is listed all the same, and verify tells what is wrong with it.
 func (b *book) describe(ctx context.Context, s *vault.Snapshot) (row, error) {
-	r := row{snap: s, stored: -1}
+	r := row{snap: s, stored: -1, pinned: b.pins[s.Name.Base()]}
 	if c, ok := b.own[s.Name.Base()]; ok {
 		r.label, r.tags, r.files, r.bytes, r.stored, r.partial, r.known = string(c.Label), c.Tags, c.Files, c.Bytes, c.NewBytes, c.Partial, true
 		for _, root := range c.Roots {
@@ -84,7 +87,7 @@ func (r row) isOf(project string) bool {
 func (r row) json() map[string]any {
 	m := map[string]any{
 		"id": r.snap.ID(), "short_id": r.snap.Short(), "time": r.snap.Time().UTC(), "device": string(r.snap.Name.Device),
-		"project_id": string(r.snap.Commit.Project), "forgotten": r.snap.Forgotten,
+		"project_id": string(r.snap.Commit.Project), "forgotten": r.snap.Forgotten, "pinned": r.pinned,
 	}
 	if r.snap.Forgotten {
 		m["goes"] = r.snap.Goes.UTC()
@@ -106,7 +109,7 @@ func (r row) notes(v *vault.Vault) string {
 	if r.snap.Forgotten {
 		out = append(out, "forgotten, goes "+timeText(r.snap.Goes))
 	}
-	if v.Pinned(r.snap) {
+	if r.pinned {
 		out = append(out, "pinned")
 	}
 	if r.snap.Name.Device != v.Device() {

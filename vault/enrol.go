@@ -69,7 +69,7 @@ func Enrol(ctx context.Context, store remote.Store, k *kit.Kit, o EnrolOptions) 
 		done := Enrolled{Device: v.Device(), KitStale: true}
 		// Of two that enrol in the same seconds, whoever looks last sees both.
 		if err := v.Amend(ctx, k, func(*trust.Trust) error { return nil }); err != nil {
-			return v, done, err
+			v.notice(v.TrustName(), err, "a machine that was enrolled in the same seconds, until the kit is lent again:  coffer device list --kit FILE")
 		}
 		if o.Replace != "" {
 			err = v.takeOver(ctx, o, &done)

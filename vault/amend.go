@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -20,8 +21,7 @@ import (
 // then find that what it wants is there, or do it again. What the other one
 // said is taken in, see takeIn, so that neither is lost.
 func (v *Vault) Amend(ctx context.Context, k *kit.Kit, change func(next *trust.Trust) error) error {
-	root := trust.RootKey(k.Identity)
-	if !v.root.Equal(root.Public().(ed25519.PublicKey)) {
+	if !v.IsRoot(k) {
 		return fmt.Errorf("%w: the identity given is one of a further recipient, and only the kit's own may change who takes part", ErrNoIdentity)
 	}
 	for range maxEnrols {
@@ -38,7 +38,7 @@ func (v *Vault) Amend(ctx context.Context, k *kit.Kit, change func(next *trust.T
 		if sameRules(next, v.Trust()) {
 			return nil
 		}
-		name, obj, _, err := trust.Seal(next, root)
+		name, obj, _, err := trust.Seal(next, trust.RootKey(k.Identity))
 		if err != nil {
 			return err
 		}
@@ -47,6 +47,12 @@ func (v *Vault) Amend(ctx context.Context, k *kit.Kit, change func(next *trust.T
 		}
 	}
 	return fmt.Errorf("%w, %d times in a row", errOvertaken, maxEnrols)
+}
+
+// IsRoot tells whether a kit holds the vault's own identity, and not that of a
+// further recipient.
+func (v *Vault) IsRoot(k *kit.Kit) bool {
+	return v.root.Equal(trust.RootKey(k.Identity).Public().(ed25519.PublicKey))
 }
 
 // nextTrust is the trust that follows the one in force, with what others of the
@@ -236,8 +242,8 @@ func (v *Vault) AddRecipient(ctx context.Context, k *kit.Kit, recipient string) 
 // RemoveRecipient ends that for what is stored from the next run on. What was
 // stored before stays open to it. The kit's own cannot be removed.
 func (v *Vault) RemoveRecipient(ctx context.Context, k *kit.Kit, recipient string) error {
-	if recipient == k.Identity.Recipient() {
-		return fmt.Errorf("%s is the recovery kit's own: without it nobody could restore", recipient)
+	if v.IsRoot(k) && recipient == k.Identity.Recipient() {
+		return errors.New("that recipient is the recovery kit's own: without it nobody could restore")
 	}
 	return v.Amend(ctx, k, func(next *trust.Trust) error {
 		return setRecipients(next, slices.DeleteFunc(next.Recipients, func(r string) bool { return r == recipient }))

@@ -1,47 +1,91 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+	"text/tabwriter"
 
 	"coffer/vault/trust"
 )
 
-// findDevice resolves the ID, its beginning, or the label of a device; "" is none.
+// findDevice resolves what --replace says; "" is none.
 func findDevice(t *trust.Trust, s string) (trust.DeviceID, error) {
 	if s == "" {
 		return "", nil
 	}
-	var hits []trust.DeviceID
-	for _, dev := range t.Devices {
-		if string(dev.ID) == s {
-			return dev.ID, nil
-		}
-		if len(s) >= 4 && strings.HasPrefix(string(dev.ID), s) || dev.Label == s && dev.Until == nil {
-			hits = append(hits, dev.ID)
-		}
-	}
+	dev, n := deviceLike(t, s)
 	const hint = "coffer enrol --kit FILE --replace list  shows all"
-	switch len(hits) {
+	switch n {
 	case 0:
 		return "", usagef(hint, "--replace %q: the vault has no such device", s)
 	case 1:
-		return hits[0], nil
+		return dev.ID, nil
 	}
-	return "", usagef(hint, "--replace %q: %d devices of the vault answer to it", s, len(hits))
+	return "", usagef(hint, "--replace %q: %d devices of the vault answer to it", s, n)
 }
 
+// deviceNamed resolves a device that is named on the command line.
+func deviceNamed(t *trust.Trust, s string) (*trust.Device, error) {
+	dev, n := deviceLike(t, s)
+	const hint = "coffer device list  shows all"
+	switch n {
+	case 0:
+		return nil, usagef(hint, "the vault has no device %q", s)
+	case 1:
+		return dev, nil
+	}
+	return nil, usagef(hint, "%d devices of the vault answer to %q", n, s)
+}
+
+// deviceLike finds a device by its ID, its beginning, or its label, and tells
+// how many answer to it. Labels are those of devices in good standing.
+func deviceLike(t *trust.Trust, s string) (*trust.Device, int) {
+	var hit *trust.Device
+	n := 0
+	for i := range t.Devices {
+		dev := &t.Devices[i]
+		if string(dev.ID) == s {
+			return dev, 1
+		}
+		if len(s) >= 4 && strings.HasPrefix(string(dev.ID), s) || dev.Label == s && dev.Until == nil {
+			hit = dev
+			n++
+		}
+	}
+	return hit, n
+}
+
+// listDevices prints the devices of a vault, in the order in which they came.
 func (d *door) listDevices(t *trust.Trust) error {
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, dev := range t.Devices {
 		standing := "active"
 		if dev.Until != nil {
 			standing = "replaced or revoked"
 		}
 		if d.json {
-			d.emit("device", map[string]any{"device": string(dev.ID), "label": dev.Label, "active": dev.Until == nil})
+			m := map[string]any{"device": string(dev.ID), "label": dev.Label, "active": dev.Until == nil, "roles": roleNames(dev.Roles)}
+			if dev.Until != nil {
+				m["until"] = dev.Until.Seq
+			}
+			d.emit("device", m)
 			continue
 		}
-		fmt.Fprintf(d.out, "%s  %-20s  %s\n", dev.ID, safeName(dev.Label), standing)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", dev.ID, safeName(dev.Label), strings.Join(roleNames(dev.Roles), ","), standing)
 	}
-	return nil
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := d.out.Write(table.Bytes())
+	return err
+}
+
+func roleNames(roles []trust.Role) []string {
+	var out []string
+	for _, r := range roles {
+		out = append(out, string(r))
+	}
+	return out
 }

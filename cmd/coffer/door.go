@@ -97,6 +97,7 @@ Start with:  coffer backup now ~/projects`)
 		d.restoreCommand(), d.verifyCommand(), d.kitCommand(), d.statusCommand(), d.configCommand(), d.daemonCommand(), d.versionCommand(),
 		d.serviceCommand(), d.logsCommand(), d.pruneCommand(),
 		d.forgetCommand(), d.undeleteCommand(), d.pinCommand(), d.unpinCommand(),
+		d.deviceCommand(), d.recipientCommand(),
 		d.completionCommand(),
 		d.doctorCommand(),
 	)

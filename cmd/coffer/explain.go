@@ -61,6 +61,8 @@ func classify(err error) (int, string) {
 		return exitFailed, "wait until it is done; the lock goes with its process"
 	case errors.As(err, new(*vault.FloorError)):
 		return exitFailed, "nothing was forgotten; to lower the vault's floor, with the kit:  coffer device floor --kit FILE"
+	case errors.As(err, new(*vault.LastError)):
+		return exitFailed, "give it to another device first (coffer device roles), or if that is meant:  --force"
 	case errors.As(err, new(*vault.PinnedError)):
 		return exitFailed, "nothing was forgotten;  coffer unpin SNAPSHOT  takes a pin off"
 	case errors.Is(err, vault.ErrTooLate):

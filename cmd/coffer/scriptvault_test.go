@@ -62,6 +62,29 @@ func twins(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// late VAULT adds a snapshot that the device whose local state is in HOME has
+// signed, whatever the vault thinks of that device: its newest one once more.
+func late(ts *testscript.TestScript, neg bool, args []string) {
+	vault, dev := ts.MkAbs(args[0]), deviceOf(ts)
+	found, err := filepath.Glob(filepath.Join(vault, "commits", dev.Device, "*", "*-s*"))
+	ts.Check(err)
+	if len(found) == 0 {
+		ts.Fatalf("device %s has no snapshot in %s", dev.Device, vault)
+	}
+	rel, err := filepath.Rel(vault, slices.Max(found))
+	ts.Check(err)
+	name, err := commit.ParseName(filepath.ToSlash(rel))
+	ts.Check(err)
+	head, err := commit.Open(name, []byte(ts.ReadFile(slices.Max(found))), dev.SignKey().Public().(ed25519.PublicKey))
+	ts.Check(err)
+	c := *head
+	ts.Check(c.Follow(head))
+	c.Time = head.Time.Add(time.Second)
+	obj, err := c.Sign(dev.SignKey())
+	ts.Check(err)
+	ts.Check(os.WriteFile(filepath.Join(vault, filepath.FromSlash(c.Name().String())), obj, 0o600))
+}
+
 // newestCommit reads the newest commit of a vault in a folder.
 func newestCommit(ts *testscript.TestScript, vault string) (commit.Name, []byte) {
 	found, err := filepath.Glob(filepath.Join(vault, "commits", "*", "*", "*"))

@@ -13,7 +13,7 @@ import (
 
 // carryOut shows the plan, asks, and forgets what goes.
 func (d *door) carryOut(ctx context.Context, v *vault.Vault, f forgetFlags, plan []vault.Kept) error {
-	if err := d.tellPlan(ctx, v, plan); err != nil {
+	if err := d.tellKept(ctx, v, plan); err != nil {
 		return err
 	}
 	var going []*vault.Snapshot
@@ -37,8 +37,8 @@ func (d *door) carryOut(ctx context.Context, v *vault.Vault, f forgetFlags, plan
 	return damageFound(v)
 }
 
-// tellPlan prints for each snapshot whether it stays, and why.
-func (d *door) tellPlan(ctx context.Context, v *vault.Vault, plan []vault.Kept) error {
+// tellKept prints for each snapshot whether it stays, and why.
+func (d *door) tellKept(ctx context.Context, v *vault.Vault, plan []vault.Kept) error {
 	b := newBook(v)
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

@@ -39,7 +39,7 @@ func (l *Lane) Put(data []byte) (ref chunk.Ref, isNew bool, err error) {
 		return ref, false, err
 	}
 	id := l.hasher.ID(data)
-	ref, isNew, err = l.run.index.Claim(id, l.run.known.has, func() (chunk.Ref, error) {
+	ref, isNew, err = l.run.index.Claim(id, l.run.reusable, func() (chunk.Ref, error) {
 		if err := l.open(); err != nil { // only now: a run that stores nothing uses up no number
 			return chunk.Ref{}, err
 		}

@@ -23,6 +23,10 @@ type RunOptions struct {
 	Project trust.ProjectID
 	Level   pack.Level
 	Uploads int // packs on their way at a time; 0 means 2
+	// MaxSmall is how many small packs of a kind a snapshot may need before
+	// they are merged, if it is more than usual: a run with many lanes makes as
+	// many.
+	MaxSmall int
 	// OnWarning is told what does not stop the run, such as a device's fork. It
 	// may be called by several goroutines at once.
 	OnWarning func(error)
@@ -50,6 +54,7 @@ type Run struct {
 	sealedTo   string // hash of the recipients that the state file had when the run began
 	own        *ownHistory
 	known      *known
+	scattered  map[chunk.Kind]*ledger.Set // small packs to be merged
 	index      *state.Index
 	series     map[chunk.Kind]*numbers
 
@@ -145,6 +150,9 @@ func (r *Run) begin(ctx context.Context) error {
 		return err
 	}
 	if err := r.audit(ctx); err != nil {
+		return err
+	}
+	if err := r.findScattered(ctx); err != nil {
 		return err
 	}
 	r.startWorkers(ctx)

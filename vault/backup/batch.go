@@ -43,6 +43,7 @@ type item struct {
 
 	// Of a kept entry: what the last run recorded.
 	keep  bool
+	spare bool // not kept, to merge small packs; but if that fails, it may be
 	line  span
 	deep  span
 	packs span

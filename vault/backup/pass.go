@@ -84,10 +84,6 @@ func (e *rootError) Unwrap() error { return e.err }
 const queue = 32
 
 func (p *pass) do(ctx context.Context) (root manifest.Root, err error) {
-	workers := p.o.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
 	p.free = make(chan *batch, queue)
 	for range queue {
 		p.free <- &batch{done: make(chan struct{}, 1)}
@@ -97,7 +93,7 @@ func (p *pass) do(ctx context.Context) (root manifest.Root, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	p.ctx = ctx
 	p.open.Store(1)
-	for range workers {
+	for range workers(p.o) {
 		w := p.worker()
 		g.Go(func() error { return w.loop(ctx) })
 	}
@@ -114,6 +110,14 @@ func (p *pass) do(ctx context.Context) (root manifest.Root, err error) {
 		return root, err
 	}
 	return root, p.out.Flush() // a kill while other roots are walked costs nothing of this one
+}
+
+// workers is how many files are read at a time.
+func workers(o *Options) int {
+	if o.Workers == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return o.Workers
 }
 
 // cause prefers why a context ended to the bare fact that it did.

@@ -57,12 +57,17 @@ func (w *worker) entry(ctx context.Context, b *batch, it *item) error {
 		w.miss(e, it.err)
 		return nil
 	}
-	if e.Type == files.Regular {
+	switch {
+	case it.spare:
+		if kept, err := w.again(ctx, it, e); kept || err != nil {
+			return err
+		}
+	case e.Type == files.Regular:
 		w.p.showCurrent(path)
 		if err := w.contents(ctx, it, e); err != nil {
 			return err
 		}
-	} else {
+	default:
 		errs, err := w.detail(it, e, func() (files.Detail, []error) { return w.p.tree.Detail(path, it.stat) })
 		if err != nil {
 			return err
@@ -110,6 +115,24 @@ func errorText(err error) string {
 	}
 	s := strings.ToValidUTF8(err.Error(), "?")
 	return s[:min(len(s), 500)]
+}
+
+// again reads a file that has not changed, to store its chunks once more. One
+// that cannot be read now is kept as it was stored, and so is one that changes
+// meanwhile: the next run sees that.
+func (w *worker) again(ctx context.Context, it *item, e *manifest.Entry) (kept bool, err error) {
+	w.p.showCurrent(e.Path)
+	began := time.Now()
+	still, misses, err := w.once(ctx, it, e)
+	if ce := (*contentError)(nil); err != nil && !errors.As(err, &ce) {
+		return false, err
+	}
+	if err != nil || !still || len(misses) > 0 {
+		it.keep, it.entry, it.uses, it.ids = true, nil, nil, nil
+		return true, nil
+	}
+	it.racy = racy(e.Stat, began)
+	return false, nil
 }
 
 // contents reads a regular file until it held still, and stores its chunks.

@@ -120,9 +120,12 @@ func (t *tally) kept(st *files.Stat) {
 func (t *tally) stored(e *manifest.Entry, it *item) {
 	t.mu.Lock()
 	if e.Type == files.Regular {
-		if it.fresh {
+		switch {
+		case it.spare:
+			t.res.KeptFiles++
+		case it.fresh:
 			t.res.NewFiles++
-		} else {
+		default:
 			t.res.ChangedFiles++
 		}
 	}

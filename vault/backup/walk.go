@@ -125,7 +125,10 @@ func (p *pass) place(b *batch, e *files.Entry) (kept bool) {
 	p.t.removed(removed)
 	if rec != nil && e.Err == nil && p.same(rec, &e.Stat) {
 		b.keep(&it, rec)
-	} else {
+		it.spare = p.scattered(rec)
+		it.keep = !it.spare
+	}
+	if !it.keep {
 		it.fresh = rec == nil
 		it.mount = b.add(e.Mount)
 		b.work = true
@@ -148,6 +151,14 @@ func (p *pass) same(rec *state.Record, st *files.Stat) bool {
 		}
 	}
 	return true
+}
+
+// scattered tells whether what a file needs lies in one of many small packs, so
+// that it is to be read and stored once more.
+func (p *pass) scattered(rec *state.Record) bool {
+	return rec.Stat.Type == files.Regular && slices.ContainsFunc(rec.Packs, func(u state.PackNo) bool {
+		return p.run.Scattered(rec.Series[u.Series], u.Number)
+	})
 }
 
 // known asks about each pack once: many entries share one. Should a pack stop

@@ -1,0 +1,2 @@
+// Package modeltest is a model.
+package modeltest

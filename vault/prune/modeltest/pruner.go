@@ -1,23 +1,24 @@
 package modeltest
 
-// prune yields what prune q may do.
+// prune yields what prune q may do. Each call of the real one does all of it:
+// it deletes what earlier calls have condemned, and condemns what has died
+// since. Here each half is a prune of its own, and they may come in any order.
 func (r *Rules) prune(s *state, q int, emit func(step, *state)) {
 	me := &s.prunes[q]
-	if me.at != resting {
+	if me.at > found {
 		n := *s
 		n.prunes[q] = prune{}
 		emit(step{what: pruneCrash, who: q}, &n)
 	}
-	switch {
-	case me.at == resting && s.left.prunes > 0:
+	switch me.at {
+	case resting:
 		r.find(s, q, emit)
-	case me.at == found:
-		r.condemn(s, q, emit)
-	case me.at == waiting && r.Folder && (int(me.age) >= r.G || r.SweepEarly):
 		r.sweep(s, q, emit)
-	case me.at == sweptUp && int(me.age) >= r.G, me.at == waiting && !r.Folder && int(me.age) >= r.G:
+	case found:
+		r.condemn(s, q, emit)
+	case sweptUp:
 		r.recheck(s, q, emit)
-	case me.at == deleting:
+	case deleting:
 		r.remove(s, q, emit)
 	}
 }
@@ -25,9 +26,12 @@ func (r *Rules) prune(s *state, q int, emit func(step, *state)) {
 // find is P1 and P2: whatever a listing may show of the commits gives a list of
 // what is dead.
 func (r *Rules) find(s *state, q int, emit func(step, *state)) {
+	if s.left.prunes == 0 {
+		return
+	}
 	var old set
 	for p := range s.packs {
-		if s.packs[p].life == there && int(s.packs[p].age) >= r.C {
+		if s.packs[p].life == there && s.packs[p].doom == 0 && int(s.packs[p].age) >= r.C {
 			old |= one(p)
 		}
 	}
@@ -46,12 +50,12 @@ func (r *Rules) find(s *state, q int, emit func(step, *state)) {
 	})
 }
 
-// condemn is P3. A list whose acknowledgement is lost is one whose prune
-// crashes.
+// condemn is P3. A prune that crashes before it is one that never comes to it;
+// a list whose acknowledgement is lost is a list.
 func (r *Rules) condemn(s *state, q int, emit func(step, *state)) {
 	n := *s
 	list := s.prunes[q].list
-	n.prunes[q] = prune{at: waiting, list: list}
+	n.prunes[q] = prune{}
 	for p := range n.packs {
 		if list.has(p) && n.packs[p].doom == 0 {
 			n.packs[p].doom = 1
@@ -60,31 +64,54 @@ func (r *Rules) condemn(s *state, q int, emit func(step, *state)) {
 	emit(step{what: condemn, who: q, set: list}, &n)
 }
 
-// sweep is the first half of P5, in a folder.
+// ready are the packs that were condemned so long ago that P4 is over.
+func (r *Rules) ready(s *state) set {
+	var out set
+	for p := range s.packs {
+		if d := s.packs[p].doom; d > 0 && int(d-1) >= r.G && s.packs[p].life == there {
+			out |= one(p)
+		}
+	}
+	return out
+}
+
+// sweep begins P5: in a folder it removes pending files, elsewhere there are
+// none.
 func (r *Rules) sweep(s *state, q int, emit func(step, *state)) {
+	ready := r.ready(s)
+	switch {
+	case r.Folder && r.SweepEarly:
+		ready = 1<<nPacks - 1
+	case ready == 0:
+		return
+	case !r.Folder:
+		r.recheckOf(s, q, ready, emit)
+		return
+	}
 	n := *s
 	for i := range n.writers {
 		if w := &n.writers[i]; w.at >= staged && int(w.staged) > r.F && !r.NoExpiry {
 			w.staged = uint8(r.F + 2)
 		}
 	}
-	n.prunes[q].at = sweptUp
+	n.prunes[q] = prune{at: sweptUp, list: ready}
 	emit(step{what: sweep, who: q}, &n)
 }
 
-// recheck is P5: what is not live now, to be deleted.
 func (r *Rules) recheck(s *state, q int, emit func(step, *state)) {
-	list := s.prunes[q].list
-	to := func(dead set) {
+	r.recheckOf(s, q, s.prunes[q].list&r.ready(s), emit)
+}
+
+// recheckOf is the rest of P5: of what is ready, what is dead now.
+func (r *Rules) recheckOf(s *state, q int, ready set, emit func(step, *state)) {
+	r.views(s, func(live set) {
+		if r.NoRecheck {
+			live = 0
+		}
 		n := *s
-		n.prunes[q] = prune{at: deleting, list: dead}
-		emit(step{what: recheck, who: q, set: dead}, &n)
-	}
-	if r.NoRecheck {
-		to(list)
-		return
-	}
-	r.views(s, func(live set) { to(list &^ live) })
+		n.prunes[q] = prune{at: deleting, list: ready &^ live}
+		emit(step{what: recheck, who: q, set: ready &^ live}, &n)
+	})
 }
 
 // views yields what is live for each listing that is possible: the newest

@@ -29,7 +29,7 @@ type Rules struct {
 	DeleteFirst bool // P6 comes before P3
 	CommitFirst bool // W5 comes before W1
 	Truncated   bool // a listing that lacks commits is taken for a complete one
-	SweepEarly  bool // P5 sweeps before the grace has passed
+	SweepEarly  bool // in a folder, the grace need not have passed before the sweep, but before the second look
 }
 
 // start is a vault with one settled snapshot of two packs.
@@ -90,11 +90,6 @@ func (r *Rules) tick(s *state, emit func(step, *state)) {
 			w.staged++
 		}
 	}
-	for i := range n.prunes {
-		if n.prunes[i].at == waiting {
-			n.prunes[i].age++
-		}
-	}
 	emit(step{what: tick}, &n)
 }
 
@@ -132,9 +127,7 @@ func (r *Rules) settle(s *state) {
 		}
 	}
 	for i := range s.prunes {
-		p := &s.prunes[i]
-		p.age = min(p.age, uint8(r.G))
-		if p.at == deleting && p.list == 0 {
+		if p := &s.prunes[i]; p.at == deleting && p.list == 0 {
 			*p = prune{}
 		}
 	}
@@ -172,7 +165,7 @@ func (r *Rules) settlePack(s *state, i int) {
 		*p = pack{}
 		return
 	}
-	p.doom = min(p.doom, uint8(r.E+2))
+	p.doom = min(p.doom, uint8(max(r.E+1, r.G)+1))
 	if p.age = min(p.age, uint8(r.C)); p.life == gone {
 		p.age = uint8(r.C)
 	}

@@ -82,18 +82,16 @@ const (
 // A prune is a process that deletes.
 type prune struct {
 	at   pruneAt
-	list set   // what it found, condemned or deletes
-	age  uint8 // of its condemned list
+	list set // what it is about to condemn, or to delete
 }
 
 type pruneAt uint8
 
 const (
-	resting  pruneAt = iota
-	found            // P2 is done, the list is not published
-	waiting          // P4
-	sweptUp          // P5 has removed pending files, and has yet to list
-	deleting         // P6
+	resting pruneAt = iota
+	found           // what is dead, and has yet to condemn it
+	sweptUp         // pending files, and has yet to look again
+	deleting
 )
 
 // A key is a state in few bytes: as far as it is cheap, the same one for states
@@ -218,7 +216,7 @@ func (s *state) rankSnap(n snap) uint64 {
 }
 
 func (s *state) rankPrune(p prune) uint64 {
-	return uint64(p.at)<<40 | uint64(p.age)<<36 | uint64(s.weigh(p.list))
+	return uint64(p.at)<<40 | uint64(s.weigh(p.list))
 }
 
 // weigh gives sets that hold equal packs equal weight.
@@ -243,7 +241,7 @@ type scalar struct {
 	width uint
 }
 
-func (s *state) scalars() [19]scalar {
+func (s *state) scalars() [17]scalar {
 	a, b := &s.snaps[0], &s.snaps[1]
 	v, w := &s.writers[0], &s.writers[1]
 	p, q := &s.prunes[0], &s.prunes[1]
@@ -251,7 +249,7 @@ func (s *state) scalars() [19]scalar {
 		{&a.used, 1}, {&a.age, 2}, {&a.forgotten, 3}, {&a.withdrawn, 2},
 		{&b.used, 1}, {&b.age, 2}, {&b.forgotten, 3}, {&b.withdrawn, 2},
 		{(*uint8)(&v.at), 2}, {&v.staged, 3}, {(*uint8)(&w.at), 2}, {&w.staged, 3},
-		{(*uint8)(&p.at), 3}, {&p.age, 3}, {(*uint8)(&q.at), 3}, {&q.age, 3},
+		{(*uint8)(&p.at), 2}, {(*uint8)(&q.at), 2},
 		{&s.left.runs, 3}, {&s.left.prunes, 3}, {&s.left.forgets, 3},
 	}
 }

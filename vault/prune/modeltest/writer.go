@@ -178,6 +178,7 @@ func (r *Rules) publish(s *state, w int, emit func(step, *state)) {
 	if r.late(&me) {
 		n := *s
 		n.writers[w] = me.again()
+		n.writers[w].at = staged
 		emit(step{what: publishLate, who: w}, &n)
 		return
 	}

@@ -356,7 +356,10 @@ func (r *pastReader) mustBe(name string) {
 
 // GoneIn returns the snapshots that are no longer to be kept, by the base names
 // of their commits, as [Vault.Gone] does, judged by this past alone: so nothing
-// that hides from a listing can make a snapshot seem forgotten.
+// that hides from a listing can make a snapshot seem forgotten. A forget counts
+// Safety.ListLag later than it can last be withdrawn: a listing may miss a
+// withdrawal of the last moment, and a prune may delete at once what an older
+// list condemns.
 func (v *Vault) GoneIn(p *Past) map[string]bool {
 	s := newSayings(v.safety.ForgetDelay)
 	for _, c := range p.Commits {
@@ -378,7 +381,7 @@ func (v *Vault) GoneIn(p *Past) map[string]bool {
 	held := floorHolds(v.Trust().Floor, snaps, p.Now)
 	gone := map[string]bool{}
 	for _, snap := range snaps {
-		if snap.Forgotten && !p.Now.Before(snap.Goes) && !held[snap] {
+		if snap.Forgotten && !p.Now.Before(snap.Goes.Add(v.safety.ListLag)) && !held[snap] {
 			gone[snap.Name.Base()] = true
 		}
 	}

@@ -23,9 +23,12 @@ type Safety struct {
 	// ForgetDelay: a forget takes effect this long after its remote time, and
 	// can be withdrawn until then.
 	ForgetDelay time.Duration
+	// ListLag: how long a listing may lag behind what was acknowledged, and how
+	// far the clocks of a remote's servers may be apart: E in the argument.
+	ListLag time.Duration
 	// Grace: how long a prune waits between naming what it means to delete and
-	// deleting it. More than CommitLife and twice the time that a listing may
-	// lag behind, with room for the length of a request.
+	// deleting it. More than CommitLife and twice ListLag, with room for the
+	// length of a request.
 	Grace time.Duration
 	// GraceLate: Grace where the store itself does not refuse what was staged
 	// too long ago, so that only its client's clocks do.
@@ -44,6 +47,7 @@ var DefaultSafety = Safety{
 	ProgressEvery: 12 * time.Hour,
 	ProgressLife:  30 * 24 * time.Hour,
 	ForgetDelay:   7 * 24 * time.Hour,
+	ListLag:       time.Hour,
 	Grace:         24 * time.Hour,
 	GraceLate:     7 * 24 * time.Hour,
 	GraceBoot:     time.Hour,

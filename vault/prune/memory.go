@@ -60,8 +60,8 @@ const probeEvery = 30 * 24 * time.Hour
 // as not enforced.
 func (m *memory) grace(ctx context.Context, v *vault.Vault, mayProbe bool) (time.Duration, error) {
 	s := v.Safety()
-	if s.Grace <= s.CommitLife || s.GraceLate < s.Grace {
-		return 0, fmt.Errorf("grace of %s: want more than the life of a commit, %s", s.Grace, s.CommitLife)
+	if least := s.CommitLife + 2*s.ListLag; s.Grace <= least || s.GraceLate < s.Grace {
+		return 0, fmt.Errorf("grace of %s: want more than %s, the life of a commit and twice what a listing may lag", s.Grace, least)
 	}
 	e := m.Expiry
 	known := e != nil && e.Location == v.Location() && time.Since(e.At).Abs() < probeEvery

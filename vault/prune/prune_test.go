@@ -88,6 +88,10 @@ func TestForgetDelay(t *testing.T) {
 	if p := y.make(all); len(p.Condemn) != 0 {
 		t.Errorf("before its delay: %q", names(p.Condemn))
 	}
+	y.time.pass(vault.DefaultSafety.ListLag)
+	if p := y.make(all); len(p.Condemn) != 0 {
+		t.Errorf("while a listing may miss that it was withdrawn: %q", names(p.Condemn))
+	}
 	y.time.pass(2 * time.Minute)
 	dead := names(y.make(all).Condemn)
 	if len(dead) != 4 { // data, segments, ledger, body
@@ -101,7 +105,7 @@ func TestForgetDelay(t *testing.T) {
 	if got := names(y.make(all).Condemn); !slices.Equal(got, dead) {
 		t.Errorf("withdrawn too late: %q", got)
 	}
-	undo(y.time.Now().Add(-time.Hour))
+	undo(y.time.Now().Add(-2 * time.Hour))
 	if p := y.make(all); len(p.Condemn) != 0 {
 		t.Errorf("withdrawn in time: %q", names(p.Condemn))
 	}
@@ -144,6 +148,42 @@ func TestOrphans(t *testing.T) {
 	y.time.pass(day + time.Minute)
 	if res := y.prune(); res.Deleted[prune.Packs].Count != 1 {
 		t.Errorf("%+v", res)
+	}
+	y.check()
+}
+
+// A list whose grace is over only when a prune looks again waits for the next
+// one: the pending files that its grace gave up may be there still.
+func TestRipensMeanwhile(t *testing.T) {
+	y, _, _ := story(t)
+	orphan := func(n string) string {
+		sum := y.under("packs/")[0]
+		name := "packs/00112233445566ff/0000000000/" + n + sum[len(sum)-65:]
+		if err := y.room.Store.Put(t.Context(), remote.NewObject(name, []byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+		y.memory().SetTime(name, y.time.Now().Add(-30*day))
+		return name
+	}
+	y.prune()
+	y.time.pass(12 * time.Hour)
+	late := orphan("0000000007")
+	y.prune()
+	y.time.pass(13 * time.Hour)
+	p := y.make(all)
+	if len(p.Delete) == 0 || slices.Contains(names(p.Delete), late) || !slices.Contains(names(p.Waiting), late) {
+		t.Fatalf("deletes %q, waiting %q", names(p.Delete), names(p.Waiting))
+	}
+	y.time.pass(2 * day)
+	res, err := p.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(y.under("packs/"), late) || res.Deleted.All().Count == 0 || res.Waiting.All().Count != 1 {
+		t.Errorf("%+v", res)
+	}
+	if res := y.prune(); res.Deleted[prune.Packs].Count != 1 {
+		t.Errorf("the next time: %+v", res)
 	}
 	y.check()
 }

@@ -3,6 +3,7 @@ package prune
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,10 @@ func (p *Plan) Run(ctx context.Context) (r Result, err error) {
 }
 
 // lookAgain makes the plan anew. First it clears away staged commits of which
-// nothing would be seen: after that they cannot become visible.
+// nothing would be seen: after that they cannot become visible. Only what was
+// to be deleted before that still is: a commit that was staged before a list
+// was there, and whose process stopped in publishing it, must be cleared away
+// after the list's grace, however long this process slept in between.
 func (p *Plan) lookAgain(ctx context.Context) (swept int, err error) {
 	if swept, err = remote.Sweep(ctx, p.v.Store()); err != nil {
 		return swept, fmt.Errorf("clear away commits that came too late: %w", err)
@@ -62,7 +66,9 @@ func (p *Plan) lookAgain(ctx context.Context) (swept int, err error) {
 	}
 	again.contains(p.at)
 	p.at = again
+	due := p.Delete
 	p.sort(again)
+	p.deleteOnly(due)
 	if err := p.v.MayMaintain(); err != nil {
 		return swept, err
 	}
@@ -70,6 +76,20 @@ func (p *Plan) lookAgain(ctx context.Context) (swept int, err error) {
 		return swept, err
 	}
 	return swept, p.TooMany()
+}
+
+// deleteOnly lets wait what is to be deleted now and was not when due was made.
+func (p *Plan) deleteOnly(due []Object) {
+	was := map[string]bool{}
+	for _, o := range due {
+		was[o.Name] = true
+	}
+	p.Delete = slices.DeleteFunc(p.Delete, func(o Object) bool {
+		if !was[o.Name] {
+			p.Waiting, p.Ready = append(p.Waiting, o), p.Now
+		}
+		return !was[o.Name]
+	})
 }
 
 // deleters is how many objects are deleted at a time. Each is a request of its

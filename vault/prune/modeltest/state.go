@@ -153,11 +153,11 @@ func (p *pack) setKind(k uint8) {
 	}
 }
 
-func (s *state) column(i int) column {
-	p := &s.packs[i]
+// column gathers what is known of pack i; in are the sets of the state.
+func (p *pack) column(i int, in *[sets]set) column {
 	c := column(p.kind()) | column(p.age)<<kindBits | column(p.doom)<<(kindBits+ageBits)
-	for at, in := range s.sets() {
-		c |= column(*in>>i&1) << (packBits + at)
+	for at, in := range in {
+		c |= column(in>>i&1) << (packBits + at)
 	}
 	return c
 }
@@ -165,12 +165,24 @@ func (s *state) column(i int) column {
 // key returns the key of s. Packs, snapshots and prunes are interchangeable,
 // and so are the writers if chunks 0 and 2 are too.
 func (s *state) key() key {
+	switch c := s.writers[0].compare(&s.writers[1]); {
+	case c < 0:
+		return s.sorted()
+	case c > 0:
+		m := s.mirrored()
+		return m.sorted()
+	}
 	m := s.mirrored()
 	a, b := s.sorted(), m.sorted()
 	if slices.Compare(a[:], b[:]) < 0 {
 		return a
 	}
 	return b
+}
+
+func (w *writer) compare(o *writer) int {
+	rank := func(w *writer) int { return int(w.at)<<3 | int(w.staged) }
+	return cmp.Compare(rank(w), rank(o))
 }
 
 // mirrored calls each writer by the other's name.
@@ -188,13 +200,19 @@ func (s *state) mirrored() state {
 // sorted is the key of s with equal things in order.
 func (s *state) sorted() key {
 	o := *s
-	slices.SortFunc(o.snaps[:], func(a, b snap) int { return cmp.Compare(s.rankSnap(a), s.rankSnap(b)) })
+	if s.rankSnap(o.snaps[0]) > s.rankSnap(o.snaps[1]) {
+		o.snaps[0], o.snaps[1] = o.snaps[1], o.snaps[0]
+	}
 	if s.rankPrune(o.prunes[0]) > s.rankPrune(o.prunes[1]) {
 		o.prunes[0], o.prunes[1] = o.prunes[1], o.prunes[0]
 	}
+	var in [sets]set
+	for at, set := range o.sets() {
+		in[at] = *set
+	}
 	var columns [nPacks]column
 	for i := range columns {
-		columns[i] = o.column(i)
+		columns[i] = o.packs[i].column(i, &in)
 	}
 	slices.Sort(columns[:])
 	var c coder

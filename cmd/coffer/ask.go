@@ -24,3 +24,12 @@ func (d *door) consent(yes bool, what, question string) (bool, error) {
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "yes" || answer == "y", nil
 }
+
+// agree is consent for a command that has nothing else to do: a no ends it.
+func (d *door) agree(yes bool, what, question string) error {
+	ok, err := d.consent(yes, what, question)
+	if err == nil && !ok {
+		err = outcome{exitFailed, "nothing was done"}
+	}
+	return err
+}

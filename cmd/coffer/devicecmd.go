@@ -73,7 +73,8 @@ func (d *door) deviceRevoke(ctx context.Context, name string, force, yes bool) e
 	case dev.ID == v.Device() && !force:
 		return hinted(fmt.Errorf("%s is this machine itself: it could not back up any more", dev.ID), "if that is meant:  --force")
 	}
-	if err := d.agree(fmt.Sprintf("Revoke device %s (%s)? What it stored stays; it can store nothing more.", dev.ID, safeName(dev.Label)), yes); err != nil {
+	question := fmt.Sprintf("revoke device %s (%s)? What it stored stays; it can store nothing more", dev.ID, safeName(dev.Label))
+	if err := d.agree(yes, "coffer device revoke", question); err != nil {
 		return err
 	}
 	if err := v.Revoke(ctx, k, dev.ID, force); err != nil {

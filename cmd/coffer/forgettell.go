@@ -26,7 +26,7 @@ func (d *door) carryOut(ctx context.Context, v *vault.Vault, f forgetFlags, plan
 		d.tellForgotten(v, plan, vault.Forgotten{}, true)
 		return damageFound(v)
 	}
-	if err := d.agree("Forget "+plural(len(going), "snapshot")+"?", f.yes); err != nil {
+	if err := d.agree(f.yes, "coffer forget", "forget "+plural(len(going), "snapshot")+"?"); err != nil {
 		return err
 	}
 	done, err := v.Forget(ctx, going, func(err error) { d.note("warning: %s", plainText(err.Error())) })

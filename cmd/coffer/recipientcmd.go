@@ -80,7 +80,7 @@ func (d *door) recipientAdd(ctx context.Context, line string, yes bool) error {
 	if err := d.tellUploadAgain(ctx, v); err != nil {
 		return err
 	}
-	if err := d.agree("Add "+shortKey(line)+"?", yes); err != nil {
+	if err := d.agree(yes, "coffer recipient add", "add "+shortKey(line)+"?"); err != nil {
 		return err
 	}
 	if err := v.AddRecipient(ctx, k, line); err != nil {
@@ -156,7 +156,7 @@ func (d *door) recipientRemove(ctx context.Context, line string, yes bool) error
 	if err := d.tellUploadAgain(ctx, v); err != nil {
 		return err
 	}
-	if err := d.agree("Remove "+shortKey(hits[0])+"?", yes); err != nil {
+	if err := d.agree(yes, "coffer recipient remove", "remove "+shortKey(hits[0])+"?"); err != nil {
 		return err
 	}
 	if err := v.RemoveRecipient(ctx, k, hits[0]); err != nil {

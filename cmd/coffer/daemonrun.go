@@ -26,6 +26,7 @@ type daemonServer struct {
 	log    *slog.Logger
 	level  *slog.LevelVar
 	file   io.Closer // the log
+	voice  *voice
 	unlock func()
 	listen net.Listener
 	socket string
@@ -73,9 +74,10 @@ func (s *daemonServer) start(store *report.Store) (err error) {
 	if err := host.LowerPriority(); err != nil {
 		s.log.Debug("runs have the usual priority", "why", err)
 	}
+	s.voice = newVoice(store, s.log)
 	s.daemon, err = daemon.New(daemon.Options{
 		Store: store, Load: s.load, Changed: s.changed, Version: versionText(), Device: deviceSeed(),
-		Machine: machine(), Log: s.log,
+		Machine: machine(), Log: s.log, Voice: s.voice,
 	})
 	if err != nil {
 		return noConfig(err)
@@ -113,6 +115,7 @@ func (s *daemonServer) load() (*daemon.Settings, error) {
 	}
 	s.config = c
 	setLevel(s.level, c.Daemon.LogLevel)
+	s.voice.setTargets(c)
 	return settings, nil
 }
 

@@ -12,6 +12,7 @@ const (
 	exitFailed      = 1
 	exitPartial     = 3
 	exitDamage      = 4
+	exitStale       = 5
 	exitNoVault     = 10
 	exitNoIdentity  = 13
 	exitUnreachable = 14
@@ -25,6 +26,7 @@ const exitCodes = `Exit codes:
   1    failed; nothing was changed that a later run does not use
   3    partial: done, but some files could not be read or restored (they are named)
   4    damage found in the vault, or it shows an older state than was seen
+  5    status: a project has had no good snapshot for longer than it may
   10   no vault there
   13   no identity: this needs the recovery kit
   14   the remote could not be reached

@@ -36,7 +36,7 @@ func (d *door) settings(log *slog.Logger) (*daemon.Settings, *config.Config, err
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := config.Checks{Cron: schedule.Check}.Load(path)
+	c, err := configChecks().Load(path)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,50 +4,90 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"coffer/config"
 	"coffer/vault"
 	"coffer/vault/state"
 )
 
 func (d *door) statusCommand() *cobra.Command {
-	var acknowledge bool
+	var o statusOptions
+	var maxAge string
 	c := &cobra.Command{
 		Use: "status", Short: "Say how each project stands, and the vault's witness",
 		Long: `Say how each project stands: its newest snapshot, as the remote shows it, and how
-old it is; when the vault was last verified; and when a drill last proved that it can be
-restored. The witness tells which state of the vault was seen; a later restore can be
-held against it with --expect.
+old it is; when the vault was last verified; when a drill last proved that it can be
+restored; and of each scheduled job the next run, and how the last one ended. The
+witness tells which state of the vault was seen; a later restore can be held against
+it with --expect.
 
 A remote that shows an older state than this machine has seen is named as such. That
-stays so, though backups go on, until you say with --acknowledge that you know of it.`,
-		Args: exactly(0, "coffer status"),
-		RunE: func(cmd *cobra.Command, args []string) error { return d.status(cmd.Context(), acknowledge) },
+stays so, though backups go on, until you say with --acknowledge that you know of it.
+
+The exit code tells the health: 0 if all is well, 3 if the last run of a job failed or
+was partial, 5 if a project has had no good snapshot for longer than max-age allows,
+4 if the vault is damaged or shows an older state than was seen.`,
+		Example: `  coffer status --max-age 26h || echo "look after the backups"`,
+		Args:    exactly(0, "coffer status"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if maxAge != "" {
+				if o.maxAge, err = config.ParseDuration(maxAge); err != nil {
+					return usagef("", "--max-age: %w", err)
+				}
+			}
+			return d.status(cmd.Context(), o)
+		},
 	}
-	c.Flags().BoolVar(&acknowledge, "acknowledge", false, "the rollbacks found so far are known: tell of them no more")
+	c.Flags().BoolVar(&o.acknowledge, "acknowledge", false, "the rollbacks found so far are known: tell of them no more")
+	c.Flags().StringVar(&maxAge, "max-age", "", "the `age`, such as 26h or 3d, that no newest snapshot may exceed (default: by config)")
 	return c
 }
 
-// status tells the newest snapshot of each project that this device made, or
-// with the kit of all.
-func (d *door) status(ctx context.Context, acknowledge bool) error {
+type statusOptions struct {
+	acknowledge bool
+	maxAge      time.Duration // 0 goes by the config
+}
+
+// status tells what the remote shows, then what the schedule says. A remote
+// that cannot be reached does not keep the second from being told.
+func (d *door) status(ctx context.Context, o statusOptions) error {
+	rows, err := d.vaultStatus(ctx, o.acknowledge)
+	jobs, known := d.jobsStatus(ctx)
+	if !known && err != nil {
+		return err
+	}
+	if err != nil && ctx.Err() == nil {
+		d.tellFailedLook(ctx, err)
+	}
+	d.tellJobs(jobs, known)
+	return worst(err, d.health(rows, jobs, o.maxAge))
+}
+
+// vaultStatus tells the newest snapshot of each project that this device made,
+// or with the kit of all.
+func (d *door) vaultStatus(ctx context.Context, acknowledge bool) (rows []row, err error) {
 	v, err := d.open(ctx, keyless)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if acknowledge && v.State() != nil {
 		if err := v.AcknowledgeRollbacks(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := v.CheckSeen(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	rows, err := newestRows(ctx, v)
-	if err != nil {
-		return err
+	if rows, err = newestRows(ctx, v); err != nil {
+		return nil, err
 	}
+	return rows, d.tellVault(ctx, v, rows)
+}
+
+func (d *door) tellVault(ctx context.Context, v *vault.Vault, rows []row) error {
 	lost := lostProjects(v, rows)
 	witness, last, err := v.Witness(ctx)
 	if err != nil {

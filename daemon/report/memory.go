@@ -9,8 +9,6 @@ type Memory struct {
 	// PausedUntil: no scheduled run begins before it. A time far ahead means
 	// until somebody resumes.
 	PausedUntil time.Time `json:"paused_until,omitzero"`
-	// Told is what the notifier remembers; it alone knows the form.
-	Told []byte `json:"told,omitempty"`
 }
 
 // A Job is what is remembered of a job.

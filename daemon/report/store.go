@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	memoryFile = "memory.json"
-	formerFile = "memory.json.old"
+	memoryName = "memory.json"
+	former     = ".old" // added to a file's name: the generation before
 	version    = 1
-	maxMemory  = 16 << 20 // bytes
+	maxFile    = 16 << 20 // bytes
 )
 
 // ErrDamaged: both generations of the memory are unreadable. What LoadMemory
@@ -45,49 +45,20 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir: dir}, nil
 }
 
+// At is the store in dir for who only reads. The folder need not be there.
+func At(dir string) *Store { return &Store{dir: dir} }
+
 // Dir is the folder.
 func (s *Store) Dir() string { return s.dir }
 
 // LoadMemory reads what was saved last. A daemon that never ran has an empty
 // one. With ErrDamaged the memory returned is empty too.
 func (s *Store) LoadMemory() (*Memory, error) {
-	m, err := readMemory(filepath.Join(s.dir, memoryFile))
-	if err == nil {
-		return m, nil
+	m, err := Load[Memory](s, memoryName)
+	if m.Version != version && err == nil && m.Version != 0 {
+		m, err = new(Memory), fmt.Errorf("%w: it is of version %d, and this program reads %d", ErrDamaged, m.Version, version)
 	}
-	m, errOld := readMemory(filepath.Join(s.dir, formerFile))
-	if errOld == nil {
-		return m, nil
-	}
-	empty := &Memory{Version: version, Jobs: map[string]*Job{}}
-	if errors.Is(err, fs.ErrNotExist) && errors.Is(errOld, fs.ErrNotExist) {
-		return empty, nil
-	}
-	return empty, fmt.Errorf("%w: %s: %w", ErrDamaged, s.dir, err)
-}
-
-func readMemory(path string) (*Memory, error) {
-	data, err := readAtMost(path, maxMemory)
-	if err != nil {
-		return nil, err
-	}
-	return decodeMemory(data)
-}
-
-// decodeMemory reads a line of JSON and the line of its SHA-256.
-func decodeMemory(data []byte) (*Memory, error) {
-	line, sum, ok := bytes.Cut(data, []byte("\n"))
-	want := sha256.Sum256(line)
-	if !ok || string(bytes.TrimSuffix(sum, []byte("\n"))) != hex.EncodeToString(want[:]) {
-		return nil, errors.New("its checksum does not fit")
-	}
-	m := new(Memory)
-	if err := json.Unmarshal(line, m); err != nil {
-		return nil, err
-	}
-	if m.Version != version {
-		return nil, fmt.Errorf("it is of version %d, and this program reads %d", m.Version, version)
-	}
+	m.Version = version
 	if m.Jobs == nil {
 		m.Jobs = map[string]*Job{}
 	}
@@ -96,44 +67,86 @@ func decodeMemory(data []byte) (*Memory, error) {
 			delete(m.Jobs, name)
 		}
 	}
-	return m, nil
-}
-
-func encodeMemory(m *Memory) ([]byte, error) {
-	m.Version = version
-	line, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(line)
-	return fmt.Appendf(line, "\n%x\n", sum), nil
+	return m, err
 }
 
 // SaveMemory saves m, durably. The caller keeps m from changing meanwhile.
-func (s *Store) SaveMemory(m *Memory) error {
-	data, err := encodeMemory(m)
-	if err != nil {
-		return fmt.Errorf("save daemon state: %w", err)
+func (s *Store) SaveMemory(m *Memory) error { return s.Save(memoryName, m) }
+
+// Load reads what [Store.Save] saved last under a name: an empty T if there is
+// none, and with ErrDamaged if both generations are unreadable.
+func Load[T any](s *Store, name string) (*T, error) {
+	path := filepath.Join(s.dir, name)
+	v, err := read[T](path)
+	if err == nil {
+		return v, nil
 	}
+	v, errOld := read[T](path + former)
+	if errOld == nil {
+		return v, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) && errors.Is(errOld, fs.ErrNotExist) {
+		return new(T), nil
+	}
+	return new(T), fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+}
+
+func read[T any](path string) (*T, error) {
+	data, err := readAtMost(path, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	return decode[T](data)
+}
+
+// decode reads a line of JSON and the line of its SHA-256.
+func decode[T any](data []byte) (*T, error) {
+	line, err := sealed(data)
+	if err != nil {
+		return nil, err
+	}
+	v := new(T)
+	return v, json.Unmarshal(line, v)
+}
+
+// sealed returns the line whose checksum follows it.
+func sealed(data []byte) ([]byte, error) {
+	line, sum, ok := bytes.Cut(data, []byte("\n"))
+	want := sha256.Sum256(line)
+	if !ok || string(sum) != hex.EncodeToString(want[:])+"\n" {
+		return nil, errors.New("its checksum does not fit")
+	}
+	return line, nil
+}
+
+// Save saves v under a name, durably: one that ends in .json and is no other
+// file's. The former generation stays beside it.
+func (s *Store) Save(name string, v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("save %s: %w", name, err)
+	}
+	sum := sha256.Sum256(line)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.replace(data); err != nil {
-		return fmt.Errorf("save daemon state: %w", err)
+	if err := s.replace(filepath.Join(s.dir, name), fmt.Appendf(line, "\n%x\n", sum)); err != nil {
+		return fmt.Errorf("save %s: %w", name, err)
 	}
 	return nil
 }
 
-// replace puts data in place of the memory. The present one, if it is whole,
+// replace puts data in place of a file. The present one, if it is whole,
 // becomes the former one first.
-func (s *Store) replace(data []byte) error {
-	path := filepath.Join(s.dir, memoryFile)
-	temp := filepath.Join(s.dir, ".memory.new") // one daemon, one writer: what a killed one left is overwritten
+func (s *Store) replace(path string, data []byte) error {
+	temp := path + ".new" // one daemon, one writer: what a killed one left is overwritten
 	if err := writeSynced(temp, data); err != nil {
 		return err
 	}
-	if _, err := readMemory(path); err == nil {
-		if err := os.Rename(path, filepath.Join(s.dir, formerFile)); err != nil {
-			return err
+	if old, err := readAtMost(path, maxFile); err == nil {
+		if _, err := sealed(old); err == nil {
+			if err := os.Rename(path, path+former); err != nil {
+				return err
+			}
 		}
 	}
 	if err := os.Rename(temp, path); err != nil {

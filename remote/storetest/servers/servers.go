@@ -108,12 +108,26 @@ func token(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// start starts the program and waits until it serves.
+// Again starts a server that was stopped once more, at the same address and
+// with the data it had.
+func (s *Server) Again() error {
+	program, err := binary(s.Kind)
+	if err != nil {
+		return err
+	}
+	return s.startAt(program, strings.TrimPrefix(s.Endpoint, string(s.scheme)+"://"))
+}
+
+// start starts the program at a free address and waits until it serves.
 func (s *Server) start(program string) error {
 	addr, err := freeAddress()
 	if err != nil {
 		return err
 	}
+	return s.startAt(program, addr)
+}
+
+func (s *Server) startAt(program, addr string) (err error) {
 	s.Endpoint = string(s.scheme) + "://" + addr
 	s.cmd = exec.Command(program, s.args(addr)...)
 	s.cmd.Env = s.environment()

@@ -94,7 +94,7 @@ Start with:  coffer backup now ~/projects`)
 	d.explainHelp(root)
 	root.AddCommand(
 		d.backupCommand(), d.initCommand(), d.enrolCommand(), d.snapshotsCommand(), d.lsCommand(), d.catCommand(),
-		d.restoreCommand(), d.verifyCommand(), d.kitCommand(), d.statusCommand(), d.configCommand(), d.daemonCommand(), d.versionCommand(),
+		d.restoreCommand(), d.verifyCommand(), d.kitCommand(), d.statusCommand(), d.configCommand(), d.daemonCommand(), d.notifyCommand(), d.versionCommand(),
 		d.serviceCommand(), d.logsCommand(), d.pruneCommand(),
 		d.forgetCommand(), d.undeleteCommand(), d.pinCommand(), d.unpinCommand(),
 		d.deviceCommand(), d.recipientCommand(),

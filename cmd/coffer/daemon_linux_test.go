@@ -267,8 +267,8 @@ func TestDaemonTellsItsManager(t *testing.T) {
 	if out, code := l.coffer("daemon", "reload"); code != 1 || !strings.Contains(out, "nonsense") {
 		t.Errorf("reload of a bad config: exit code %d\n%s", code, out)
 	}
-	if out := l.ok("status"); !strings.Contains(out, "goes by the one before") || !strings.Contains(out, "backup work: last run") {
-		t.Errorf("status with a bad config:\n%s", out)
+	if out, code := l.coffer("status"); code != exitUsage || !strings.Contains(out, "goes by the one before") || !strings.Contains(out, "backup work: last run") {
+		t.Errorf("status with a bad config: exit code %d\n%s", code, out)
 	}
 	// A changed file needs no signal.
 	before := m.heard("READY=1")
@@ -350,10 +350,17 @@ func TestDaemonEndsInTheMiddle(t *testing.T) {
 	if took := s.end(syscall.SIGTERM, 0); took > 10*time.Second {
 		t.Errorf("the daemon took %s to end", took)
 	}
-	s = l.daemon()
-	if err := appears(filepath.Join(srv.Data, "backups/laptop/packs/*/*/0000000002-*")); err != nil {
+	first, err := filepath.Glob(packs)
+	if err != nil {
 		t.Fatal(err)
 	}
+	s = l.daemon()
+	l.until("one more pack is stored", func() error {
+		if now, _ := filepath.Glob(packs); len(now) <= len(first) {
+			return fmt.Errorf("%d packs", len(now))
+		}
+		return nil
+	})
 	s.end(syscall.SIGKILL, -1)
 	l.daemon()
 	runs := l.untilRuns(2)
@@ -401,6 +408,12 @@ func TestBackupThroughTheDaemon(t *testing.T) {
 			cmd.Env, cmd.Dir = l.env, l.home
 			b, err := cmd.CombinedOutput()
 			out[i], code[i] = string(b), codeOf(err)
+		})
+		l.until("the first of them is at work", func() error {
+			if s, _ := l.coffer("status"); !strings.Contains(s, "running since") {
+				return fmt.Errorf("%s", s)
+			}
+			return nil
 		})
 	}
 	group.Wait()
@@ -600,7 +613,7 @@ func TestDaemonPings(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.told(r, "/ping/start", "", 3)
-	if out := l.ok("status"); !strings.Contains(out, "running since") || !strings.Contains(out, "run-before") {
+	if out, _ := l.coffer("status"); !strings.Contains(out, "running since") || !strings.Contains(out, "run-before") {
 		t.Errorf("status of a run that hangs:\n%s", out)
 	}
 	if got := len(r.told("/ping ", "")) + len(r.told("/ping/fail", "")); got != 2 {

@@ -59,7 +59,7 @@ func (d *door) status(ctx context.Context, o statusOptions) error {
 	if !known && err != nil {
 		return err
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && jobs.ConfigError == "" { // else it is that, and told below
 		d.tellFailedLook(ctx, err)
 	}
 	d.tellJobs(jobs, known)

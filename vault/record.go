@@ -2,7 +2,9 @@ package vault
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
+	"fmt"
 
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
@@ -59,4 +61,15 @@ func (v *Vault) Newest(ctx context.Context, kind commit.Kind, want func(*commit.
 		}
 	}
 	return newest, nil
+}
+
+// SignDrill signs the report of a drill with this device's key. signer is the
+// line of ssh-keygen's allowed_signers file that the signature verifies with.
+func (v *Vault) SignDrill(report []byte) (sig []byte, signer string, err error) {
+	if v.device() == nil {
+		return nil, "", fmt.Errorf("%w: it has no keys of its own here", ErrRevoked)
+	}
+	key := v.device().SignKey()
+	signer = trust.AllowedSigners(string(v.Device()), []string{trust.NamespaceDrill}, key.Public().(ed25519.PublicKey))
+	return trust.Sign(key, trust.NamespaceDrill, report), signer, nil
 }

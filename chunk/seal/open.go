@@ -77,6 +77,10 @@ func open(src io.ReaderAt, size int64, ids []age.Identity) (*Reader, error) {
 	return &Reader{src: ra, size: n}, nil
 }
 
+// CheckHeader tells whether an object begins as a sealed one does. Only who
+// opens it knows more.
+func CheckHeader(obj []byte) error { return checkHeader(obj, headerMax) }
+
 // checkHeader holds the header of an object against its limits before it is
 // parsed. It knows no more of the format than where a header ends and a stanza
 // begins; whether the lines are right is for age to say.

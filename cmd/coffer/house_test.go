@@ -40,11 +40,12 @@ var houseFloors = [][]houseRooms{
 	{{houseNouns, houseGround + " " + houseNouns}},
 	{{"vault", houseGround + " remote " + houseNouns}},
 	{{houseVerbs, houseGround + " remote vault " + houseNouns}},
+	{{"vault/drill", houseGround + " remote vault vault/restore " + houseNouns}},
 	{{"daemon/report daemon/schedule daemon/host", ""}},
 	{{houseVoices, "daemon/report"}, {"daemon/job", "daemon/report"}},
 	{{"daemon", "daemon/report daemon/schedule daemon/host daemon/job"}},
 	{{"cmd/coffer", "config deploy remote vault daemon daemon/report daemon/schedule daemon/host daemon/job " +
-		houseGround + " " + houseNouns + " " + houseVerbs + " " + houseShelf + " " + houseVoices}},
+		houseGround + " " + houseNouns + " " + houseVerbs + " vault/drill " + houseShelf + " " + houseVoices}},
 }
 
 // houseRooms are rooms that know the same; both are lists parted by blanks.

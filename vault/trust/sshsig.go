@@ -14,6 +14,7 @@ const (
 	NamespaceTrust     = "coffer-trust"
 	NamespaceCommit    = "coffer-commit"
 	NamespaceCondemned = "coffer-condemned"
+	NamespaceDrill     = "coffer-drill" // of reports, which are not stored in the vault
 )
 
 // ErrSignature: what should be a signature by the given key in the given

@@ -98,6 +98,7 @@ Start with:  coffer backup now ~/projects`)
 		d.serviceCommand(), d.logsCommand(), d.pruneCommand(),
 		d.forgetCommand(), d.undeleteCommand(), d.pinCommand(), d.unpinCommand(),
 		d.deviceCommand(), d.recipientCommand(),
+		d.drillCommand(),
 		d.completionCommand(),
 		d.doctorCommand(),
 	)

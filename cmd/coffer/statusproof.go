@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"coffer/vault"
 	"coffer/vault/commit"
+	"coffer/vault/drill"
 	"coffer/vault/verify"
 )
 
@@ -14,13 +16,18 @@ import (
 type proof struct {
 	verified *verify.Summary
 	check    *commit.Commit
+	drills   drill.Summary
+	drill    *commit.Commit // the newest that proved something
 }
 
 func (d *door) proofOf(ctx context.Context, v *vault.Vault) (p proof, err error) {
 	if v.State() != nil {
-		p.verified = verify.Last(v.State())
+		p.verified, p.drills = verify.Last(v.State()), drill.Last(v.State())
 	}
-	p.check, err = v.Newest(ctx, commit.Check, func(*commit.Commit) bool { return true })
+	if p.check, err = v.Newest(ctx, commit.Check, func(*commit.Commit) bool { return true }); err != nil {
+		return p, err
+	}
+	p.drill, err = v.Newest(ctx, commit.Drill, func(c *commit.Commit) bool { return c.Detail.Result == commit.OK })
 	return p, err
 }
 
@@ -41,6 +48,27 @@ func (d *door) tellProof(p proof) {
 		fmt.Fprintf(d.out, "  last check committed %s (%s): %s\n", timeText(c.Time), ageText(c.Time), detailText(c.Detail))
 	default:
 		fmt.Fprintln(d.out, "  never verified:  coffer verify --read-data")
+	}
+	d.tellDrills(p)
+}
+
+func (d *door) tellDrills(p proof) {
+	own, other := p.drills.Proven, p.drill
+	switch {
+	case own != nil && (other == nil || !other.Time.After(own.At.Add(time.Minute))): // its own commit comes right after it
+		fmt.Fprintf(d.out, "  last proven restorable %s (%s): snapshot %s, %s, %s\n", timeText(own.At), ageText(own.At), own.Snapshot[:8], plural(own.Files, "file"), bytesText(own.Bytes))
+	case other != nil:
+		id := ""
+		if n, err := commit.ParseBase(other.Detail.Snapshot); err == nil {
+			id = n.Hash()[:8]
+		}
+		fmt.Fprintf(d.out, "  last proven restorable %s (%s): snapshot %s, from %s, %s\n", timeText(other.Time), ageText(other.Time), id,
+			plural(int64(other.Detail.Objects), "pack"), bytesText(int64(other.Detail.Bytes)))
+	default:
+		fmt.Fprintln(d.out, "  never proven restorable:  coffer drill --kit FILE")
+	}
+	if last := p.drills.Last; last != nil && last.Result != commit.OK {
+		fmt.Fprintf(d.out, "  the last drill, %s, did not succeed: %s\n", timeText(last.At), last.Result)
 	}
 }
 
@@ -63,6 +91,15 @@ func (p proof) json() map[string]any {
 	}
 	if p.check != nil {
 		m["check"] = detailJSON(p.check)
+	}
+	if p.drill != nil {
+		m["drill"] = detailJSON(p.drill)
+	}
+	if o := p.drills.Proven; o != nil {
+		m["proven"] = map[string]any{"time": o.At.UTC(), "snapshot": o.Snapshot, "taken": o.Taken.UTC(), "files": o.Files, "bytes": o.Bytes, "all": o.All, "report": string(o.Report)}
+	}
+	if o := p.drills.Last; o != nil {
+		m["last_drill"] = map[string]any{"time": o.At.UTC(), "snapshot": o.Snapshot, "level": string(o.Level), "result": string(o.Result)}
 	}
 	return m
 }

@@ -146,15 +146,16 @@ func (r *Report) conclude() {
 }
 
 func (r *Report) judge() (commit.Result, string) {
+	bad := count(r.Bad+r.Missing, "object")
 	switch {
 	case r.Bad+r.Missing > 0 && r.Level == Restored:
-		return commit.Damaged, fmt.Sprintf("not proven: %d files could not be restored, for %d objects of the vault are bad or missing", r.Damaged, r.Bad+r.Missing)
+		return commit.Damaged, fmt.Sprintf("not proven: %s of the vault bad or missing, and %s could not be restored for that", bad, count(r.Damaged, "file"))
 	case r.Bad+r.Missing > 0:
-		return commit.Damaged, fmt.Sprintf("harmed: %d objects of the snapshot are bad or missing", r.Bad+r.Missing)
+		return commit.Damaged, fmt.Sprintf("harmed: %s of the snapshot bad or missing", bad)
 	case r.Source.Different > 0:
-		return commit.Incomplete, fmt.Sprintf("not proven: %d files differ from those on the disk, though these seem not to have changed", r.Source.Different)
+		return commit.Incomplete, fmt.Sprintf("not proven: of %s the restored content differs from the one on the disk, though that seems not to have changed", count(r.Source.Different, "file"))
 	case r.Failed > 0:
-		return commit.Incomplete, fmt.Sprintf("not proven: %d files could not be written here", r.Failed)
+		return commit.Incomplete, fmt.Sprintf("not proven: %s could not be written here", count(r.Failed, "file"))
 	case r.Verified < r.Files || r.Level == Restored && r.Files == 0 && r.Snapshot.Files > 0:
 		return commit.Incomplete, "not proven: not all that was restored was read back"
 	case r.Level == Objects:
@@ -162,7 +163,14 @@ func (r *Report) judge() (commit.Result, string) {
 	case r.All:
 		return commit.OK, "proven: every file of the snapshot was restored and is as it was saved"
 	}
-	return commit.OK, fmt.Sprintf("proven for %d files of %d, drawn by chance, with the oldest and the largest: they were restored and are as they were saved", r.Files, r.Snapshot.Files)
+	return commit.OK, fmt.Sprintf("proven for %d of %s, drawn by chance, with the oldest and the largest: they were restored and are as they were saved", r.Files, count(r.Snapshot.Files, "file"))
+}
+
+func count(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // Text is the report for people, as it is kept beside the other.

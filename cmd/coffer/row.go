@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"coffer/vault"
 	"coffer/vault/state"
 )
@@ -72,6 +74,33 @@ func (b *book) describe(ctx context.Context, s *vault.Snapshot) (row, error) {
 		r.roots = append(r.roots, root.Path)
 	}
 	return r, nil
+}
+
+// describeTogether is how many bodies are fetched at a time.
+const describeTogether = 8
+
+// describeAll describes the snapshots of the vault that are wanted, oldest first.
+func describeAll(ctx context.Context, v *vault.Vault, wanted func(*vault.Snapshot) bool) ([]row, error) {
+	var snaps []*vault.Snapshot
+	for s, err := range v.Snapshots(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if wanted(s) {
+			snaps = append(snaps, s)
+		}
+	}
+	rows := make([]row, len(snaps))
+	b := newBook(v)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(describeTogether)
+	for i, s := range snaps {
+		g.Go(func() (err error) {
+			rows[i], err = b.describe(ctx, s)
+			return err
+		})
+	}
+	return rows, g.Wait()
 }
 
 // isOf tells whether a snapshot is of what people call a project: its name in

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -39,26 +40,19 @@ func (d *door) snapshots(ctx context.Context, project string, forgotten bool) er
 	if err != nil {
 		return err
 	}
-	var rows []row
 	hidden := 0
-	b := newBook(v)
-	for s, err := range v.Snapshots(ctx) {
-		if err != nil {
-			return err
+	rows, err := describeAll(ctx, v, func(s *vault.Snapshot) bool {
+		young := now.Before(s.Goes)
+		if s.Forgotten && young && !forgotten {
+			hidden++
 		}
-		if s.Forgotten && (!forgotten || !now.Before(s.Goes)) {
-			if now.Before(s.Goes) {
-				hidden++
-			}
-			continue
-		}
-		r, err := b.describe(ctx, s)
-		if err != nil {
-			return err
-		}
-		if project == "" || r.isOf(project) {
-			rows = append(rows, r)
-		}
+		return !s.Forgotten || forgotten && young
+	})
+	if err != nil {
+		return err
+	}
+	if project != "" {
+		rows = slices.DeleteFunc(rows, func(r row) bool { return !r.isOf(project) })
 	}
 	d.tellProblems(v)
 	if d.json {

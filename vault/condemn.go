@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"coffer/vault/commit"
 	"coffer/vault/trust"
 )
-
-// ErrRole: the trust does not give this device the role that the work needs.
-var ErrRole = errors.New("this device may not do that in this vault")
 
 // A Condemned is a condemned list and when the remote stored it.
 type Condemned struct {
@@ -43,7 +39,7 @@ func (v *Vault) CondemnedLists(ctx context.Context) ([]Condemned, error) {
 
 // Condemn publishes a signed list of objects that a prune means to delete. From
 // the moment it is visible no writer relies on any of them. seq is a label. It
-// fails with ErrRole if the trust in force does not let this device maintain
+// fails with ErrNoRole if the trust in force does not let this device maintain
 // the vault.
 func (v *Vault) Condemn(ctx context.Context, objects []string, seq uint64) (string, error) {
 	if err := v.MayMaintain(); err != nil {
@@ -70,14 +66,11 @@ func (v *Vault) Condemn(ctx context.Context, objects []string, seq uint64) (stri
 	return o.Name, nil
 }
 
-// MayMaintain fails with ErrRole unless this device has the role to condemn,
-// repack and dismiss.
+// MayMaintain fails with ErrNoRole unless this device has the role to condemn,
+// repack and dismiss, and with ErrRevoked if it may do nothing.
 func (v *Vault) MayMaintain() error {
 	if v.device() == nil {
-		return fmt.Errorf("%w: it has no keys of its own here; see coffer enrol", ErrRole)
+		return fmt.Errorf("%w: it has no keys of its own here; see coffer enrol", ErrRevoked)
 	}
-	if !v.Trust().Allows(v.Device(), trust.Maintain) {
-		return fmt.Errorf("%w: the trust does not give it the role %q", ErrRole, trust.Maintain)
-	}
-	return nil
+	return v.mayStill(trust.Maintain)
 }

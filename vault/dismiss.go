@@ -2,31 +2,27 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
+	"coffer/vault/trust"
 )
 
 // Dismiss commits that deletion need not wait any longer for objects to heal:
 // bad or missing ones, by full name. What only they made known is dead from
-// then on. onWarning is told what a run would tell; it may be nil. Errors:
-// ErrRole, and those of Begin.
-func (v *Vault) Dismiss(ctx context.Context, objects []string, onWarning func(error)) error {
-	r, err := v.Begin(ctx, RunOptions{OnWarning: onWarning})
+// then on. warn is told what a run would tell; it may be nil. Errors:
+// ErrNoRole, ErrRevoked, state.ErrLocked, and what the store says.
+func (v *Vault) Dismiss(ctx context.Context, objects []string, warn func(error)) (err error) {
+	r, err := v.beginClerk(ctx, "dismiss", trust.Maintain, warn)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	if err := v.MayMaintain(); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	objects = slices.Compact(slices.Sorted(slices.Values(objects)))
 	for part := range slices.Chunk(objects, commit.MaxList) {
-		r.commitMu.Lock()
-		_, err := r.publish(ctx, draft{kind: commit.Dismiss, dismisses: part, used: new(ledger.Set)})
-		r.commitMu.Unlock()
-		if err != nil {
+		if _, err := r.publish(ctx, draft{kind: commit.Dismiss, dismisses: part, used: new(ledger.Set)}); err != nil {
 			return err
 		}
 	}

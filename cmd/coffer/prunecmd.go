@@ -50,7 +50,7 @@ the backups. coffer init --print-policy --maintain has a policy for them.`,
 	}
 	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "say what would be done, and do nothing")
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	c.Flags().StringVar(&f.maxDelete, "max-delete", "100%", "refuse to delete more than this `part` of the packs at once")
+	c.Flags().StringVar(&f.maxDelete, "max-delete", "", "refuse to delete more than this `part` of the packs at once\n(default 50% with --yes, where nobody has seen the plan)")
 	c.Flags().StringArrayVar(&f.dismiss, "dismiss", nil, "let deletion go on although this `object` is damaged or missing")
 	d.credentialFlags(c, &f.profile, &f.credentials)
 	return c
@@ -79,9 +79,12 @@ func (d *door) openMaintaining(ctx context.Context, l lending, profile, file str
 }
 
 func (d *door) prune(ctx context.Context, f pruneFlags) error {
-	part, err := parseShare("--max-delete", f.maxDelete)
-	if err != nil {
-		return err
+	var part float64
+	if f.maxDelete != "" {
+		var err error
+		if part, err = parseShare("--max-delete", f.maxDelete); err != nil {
+			return err
+		}
 	}
 	v, ch, err := d.openMaintaining(ctx, keyless, f.profile, f.credentials)
 	if err != nil {
@@ -102,10 +105,13 @@ func (d *door) prune(ctx context.Context, f pruneFlags) error {
 	if f.dryRun || len(plan.Delete)+len(plan.Condemn) == 0 {
 		return explainPrune(plan.TooMany())
 	}
+	if part == 0 && !f.yes && d.canAsk() {
+		plan.Allow(1) // the plan is seen, and asked about
+	}
 	if err := plan.TooMany(); err != nil {
 		return explainPrune(err)
 	}
-	if ok, err := d.consent(f.yes, "coffer prune", "go on?"); err != nil || !ok {
+	if err := d.agree(f.yes, "coffer prune", "go on?"); err != nil {
 		return err
 	}
 	return d.runPrune(ctx, plan, o, ch.vault.Price)
@@ -142,7 +148,7 @@ func (d *door) dismiss(ctx context.Context, v *vault.Vault, plan *prune.Plan, f 
 		d.tellProblem(want, plan.Stops[i].Err, plan.Stops[i].Harms)
 	}
 	what := "coffer prune --dismiss " + strings.Join(objects, " --dismiss ")
-	if ok, err := d.consent(f.yes, what, "let deletion go on without them? What only they named is then deleted"); err != nil || !ok {
+	if err := d.agree(f.yes, what, "let deletion go on without them? What only they named is then deleted"); err != nil {
 		return err
 	}
 	if err := v.Dismiss(ctx, objects, d.tellWarning); err != nil {
@@ -167,8 +173,6 @@ func explainPrune(err error) error {
 		return told{err, exitDamage, "the next backup heals what is still on the disk;  coffer verify  tells what is harmed\nfor what is lost for good:  coffer prune --dismiss OBJECT"}
 	case errors.As(err, &many):
 		return told{err, exitFailed, "if that is meant:  coffer prune --max-delete 100%"}
-	case errors.Is(err, vault.ErrRole):
-		return told{err, exitPermission, "prune on a device with the role maintain"}
 	case errors.Is(err, fs.ErrPermission):
 		return hinted(err, "a prune needs credentials that may delete:  coffer prune --profile NAME --credentials-file FILE\na policy for them:  coffer init --print-policy --maintain")
 	}

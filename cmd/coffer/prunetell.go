@@ -43,6 +43,14 @@ func tallyText(t prune.Tallies, price config.Price) string {
 	return joined(text, bytesText(sum.Bytes), costText(price, sum.Bytes))
 }
 
+// daysText is a time that people count in days.
+func daysText(t time.Duration) string {
+	if days := int64(t / (24 * time.Hour)); t%(24*time.Hour) == 0 {
+		return plural(days, "day")
+	}
+	return durationText(t)
+}
+
 // costText is what bytes cost a month; "" where no price is known.
 func costText(p config.Price, bytes int64) string {
 	if p == (config.Price{}) {
@@ -78,7 +86,7 @@ func (d *door) tellPlan(p *prune.Plan, price config.Price, dry bool) {
 	fmt.Fprintf(w, "to delete now: %s\n", tallyText(del, price))
 	fmt.Fprintf(w, "to condemn now: %s\n", tallyText(condemn, price))
 	if condemn.All().Count > 0 {
-		fmt.Fprintf(w, "  a prune after %s deletes them, if nothing has come to need them\n", durationText(p.Grace))
+		fmt.Fprintf(w, "  a prune after %s deletes them, if nothing has come to need them\n", daysText(p.Grace))
 	}
 	if wait.All().Count > 0 {
 		fmt.Fprintf(w, "condemned before: %s; to be deleted from %s on\n", tallyText(wait, price), timeText(p.Ready))

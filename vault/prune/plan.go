@@ -39,7 +39,7 @@ type Plan struct {
 
 // Make looks at the vault and says what a prune would do. It reads every commit
 // and ledger that it has not kept, lists all objects, and probes once whether
-// the remote refuses commits that come too late. Errors: vault.ErrRole, and
+// the remote refuses commits that come too late. Errors: vault.ErrNoRole, and
 // what the store says; what is wrong with the vault is in Plan.Stops.
 func Make(ctx context.Context, v *vault.Vault, o Options) (*Plan, error) {
 	if err := v.MayMaintain(); err != nil {
@@ -183,6 +183,10 @@ type TooManyError struct{ Packs, Of int64 }
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("nothing was deleted: %d of %d packs would go, more than one call may delete", e.Packs, e.Of)
 }
+
+// Allow changes which part of all packs may be deleted, as for a person who has
+// seen the plan.
+func (p *Plan) Allow(part float64) { p.o.MaxDelete = part }
 
 // Stopped returns why nothing may be deleted, or nil.
 func (p *Plan) Stopped() error {

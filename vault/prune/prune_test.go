@@ -281,7 +281,7 @@ func TestDryRun(t *testing.T) {
 func TestRole(t *testing.T) {
 	y, _, _ := story(t)
 	y.retrust(func(tr *trust.Trust) { tr.Devices[0].Roles = []trust.Role{trust.Write} })
-	if _, err := y.tryPrune(t.Context(), all); !errors.Is(err, vault.ErrRole) {
+	if _, err := y.tryPrune(t.Context(), all); !errors.Is(err, vault.ErrNoRole) {
 		t.Error(err)
 	}
 	if n := len(y.under("condemned/")); n != 0 {

@@ -25,7 +25,7 @@ type Result struct {
 // Run does what the plan says, as far as it is still right: it looks again at
 // all of it, and deletes only what is still dead. With an error the Result
 // tells what was done until then; a further prune goes on from there. Errors: a
-// *StoppedError, a *TooManyError, vault.ErrRole, fs.ErrPermission where the
+// *StoppedError, a *TooManyError, vault.ErrNoRole, fs.ErrPermission where the
 // credentials may not delete, and what the store says. A plan is run once.
 func (p *Plan) Run(ctx context.Context) (r Result, err error) {
 	if p.o.DryRun {

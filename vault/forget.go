@@ -135,7 +135,7 @@ func floorHolds(f trust.Floor, snaps []*Snapshot, now time.Time) map[*Snapshot]b
 				return commit.Compare(b.Name, a.Name)
 			})
 			for i, s := range of {
-				if i < f.KeepLast || when(s).AddDate(0, 0, f.KeepDays).After(now) {
+				if i < f.KeepLast || f.KeepDays > 0 && when(s).AddDate(0, 0, f.KeepDays).After(now) {
 					held[s] = true
 				}
 			}

@@ -57,27 +57,28 @@ func TestFloorHolds(t *testing.T) {
 		}
 	}
 	snaps := []*Snapshot{
-		1: snap(1, -60*day, -60*day, "p"),
-		2: snap(2, -50*day, -50*day, "p"),
-		3: snap(3, -40*day, -40*day, "p"),
-		4: snap(4, -39*day, -300*day, "p"), // back-dated
-		5: snap(5, -38*day, 900*day, "p"),  // from the future
-		6: snap(6, -30*day, -2*day, "p"),   // claimed to be newer than it can be
-		7: snap(7, -1*day, -90*day, "p"),   // claimed to be old
-		8: snap(8, -200*day, -200*day, "q"),
-		9: {Name: commit.Name{Seq: 9}}, // cannot be read
+		1:  snap(1, -60*day, -60*day, "p"),
+		2:  snap(2, -50*day, -50*day, "p"),
+		3:  snap(3, -40*day, -40*day, "p"),
+		4:  snap(4, -39*day, -300*day, "p"), // back-dated
+		5:  snap(5, -38*day, 900*day, "p"),  // from the future
+		6:  snap(6, -30*day, -2*day, "p"),   // claimed to be newer than it can be
+		7:  snap(7, -1*day, -90*day, "p"),   // claimed to be old
+		8:  snap(8, -200*day, -200*day, "q"),
+		9:  snap(9, time.Second/2, 0, "r"),
+		10: {Name: commit.Name{Seq: 10}}, // cannot be read
 	}[1:]
 	for _, c := range []struct {
 		floor trust.Floor
 		want  string
 	}{
-		{trust.Floor{}, "[]"},
-		{trust.Floor{KeepLast: 1}, "[6 7 8]"},
-		{trust.Floor{KeepLast: 2}, "[5 6 7 8]"},
-		{trust.Floor{KeepLast: 3}, "[3 5 6 7 8]"},
-		{trust.Floor{KeepDays: 7}, "[7]"},
-		{trust.Floor{KeepDays: 45}, "[3 4 5 6 7]"},
-		{trust.Floor{KeepLast: 100_000}, "[1 2 3 4 5 6 7 8]"},
+		{trust.Floor{}, "[]"}, // not even what was stored this second, by a clock that counts finer
+		{trust.Floor{KeepLast: 1}, "[6 7 8 9]"},
+		{trust.Floor{KeepLast: 2}, "[5 6 7 8 9]"},
+		{trust.Floor{KeepLast: 3}, "[3 5 6 7 8 9]"},
+		{trust.Floor{KeepDays: 7}, "[7 9]"},
+		{trust.Floor{KeepDays: 45}, "[3 4 5 6 7 9]"},
+		{trust.Floor{KeepLast: 100_000}, "[1 2 3 4 5 6 7 8 9]"},
 	} {
 		held := floorHolds(c.floor, snaps, noon)
 		got := []uint64{}

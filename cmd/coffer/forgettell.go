@@ -42,9 +42,7 @@ func (d *door) tellKept(ctx context.Context, v *vault.Vault, plan []vault.Kept) 
 	b := newBook(v)
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	if len(plan) > 0 {
-		fmt.Fprintln(w, "ID\tTIME\tPROJECT\tPLAN\tWHY")
-	}
+	fmt.Fprintln(w, "ID\tTIME\tPROJECT\tPLAN\tWHY")
 	for _, k := range plan {
 		r, err := b.describe(ctx, k.Snapshot)
 		if err != nil {
@@ -54,12 +52,11 @@ func (d *door) tellKept(ctx context.Context, v *vault.Vault, plan []vault.Kept) 
 			m := r.json()
 			m["stays"], m["why"], m["kind"] = k.Stays, k.Why, k.Kind.String()
 			d.emit("decision", m)
-			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.Snapshot.Short(), timeText(k.Snapshot.Time()), safeName(r.name()), standing(k), safeName(strings.Join(k.Why, "; ")))
 	}
 	d.tellProblems(v)
-	if err := w.Flush(); err != nil || d.json {
+	if err := w.Flush(); err != nil || d.json || d.quiet || len(plan) == 0 {
 		return err
 	}
 	for line := range strings.Lines(table.String()) {

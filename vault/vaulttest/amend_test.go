@@ -296,3 +296,26 @@ func TestAmendRace(t *testing.T) {
 		}
 	}
 }
+
+// Of two machines that enrol at the same moment neither is lost, whichever of
+// their trusts comes first by name.
+func TestEnrolRace(t *testing.T) {
+	for range 4 {
+		l := newTimeline(t)
+		l.snapshots(1, day)
+		store := &racing{Store: l.mem}
+		var other *timeline
+		store.before = func() { other = l.enrol("other") }
+		mine := *l
+		mine.Room, _ = l.With(store).Enrol(t, vault.EnrolOptions{Label: "mine"})
+		for _, who := range []*timeline{&mine, other} {
+			who.reopen()
+			who.snapshots(1, time.Hour)
+		}
+		l.reopen()
+		l.expect("...")
+		if n := len(l.Vault.Trust().Devices); n != 3 {
+			t.Errorf("%d devices", n)
+		}
+	}
+}

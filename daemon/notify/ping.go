@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +58,15 @@ func NewPinger(address string, o PingOptions) (*Pinger, error) {
 	return &Pinger{base: u, opts: o}, nil
 }
 
-// Ping tells of one run, by its UUID or without one, with a text for whoever looks at it there: the end of
+// NewRunID makes a random name for a run, in the form that services want.
+func NewRunID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Ping tells of one run, with a text for whoever looks at it there: the end of
 // a log, at most 10 kB of it. With its retries it can take a minute, so a run
 // does not wait for it. The error never holds the address.
 func (p *Pinger) Ping(ctx context.Context, kind PingKind, run, text string) error {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -180,5 +181,12 @@ func TestPingTextIsTheEndOfTheLog(t *testing.T) {
 	}
 	if got := tail(strings.Repeat("ä", maxPing), maxPing); len(got) > maxPing || strings.ToValidUTF8(got, "?") != got {
 		t.Errorf("one long line: %d bytes", len(got))
+	}
+}
+
+func TestNewRunID(t *testing.T) {
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	if a, b := NewRunID(), NewRunID(); !form.MatchString(a) || a == b {
+		t.Errorf("%s and %s", a, b)
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"coffer/config"
 	"coffer/daemon/control"
-	"coffer/daemon/report"
 )
 
 // behalf is set in a door through which a daemon does work: for its schedule,
@@ -22,7 +21,6 @@ type behalf struct {
 	around func(ctx context.Context, p config.Project, do body) error
 	// progress is given a way to tell how far the work is; may be nil.
 	progress func(look func() string)
-	run      *report.Run // the run at work, to be filled in; nil where around has one
 }
 
 // sub makes a door for work on somebody's behalf: with the same config, and

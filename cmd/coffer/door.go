@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -23,7 +24,8 @@ type door struct {
 	json     bool
 	quiet    bool
 	verbose  bool
-	onBehalf *behalf // nil in a command that does its own work
+	onBehalf *behalf        // nil in a command that does its own work
+	zone     *time.Location // of the config's clock; nil is the machine's
 
 	printing sync.Mutex // held for each JSON line
 	mu       sync.Mutex

@@ -40,12 +40,7 @@ func (d *door) settings(log *slog.Logger) (*daemon.Settings, *config.Config, err
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &planner{d: d, c: c, path: path, loc: time.Local, log: log, now: time.Now()}
-	if c.Timezone != "" {
-		if p.loc, err = time.LoadLocation(c.Timezone); err != nil {
-			return nil, nil, fmt.Errorf("timezone %q: %w", c.Timezone, err)
-		}
-	}
+	p := &planner{d: d, c: c, path: path, loc: zoneOf(c), log: log, now: time.Now()}
 	if err := p.all(); err != nil {
 		return nil, nil, err
 	}
@@ -207,7 +202,9 @@ func reach(ctx context.Context, v config.Vault) error {
 func (p *planner) sub(r *report.Run) *door {
 	args := []any{"job", r.Job, "run", r.ID}
 	out := &lineLog{log: p.log, to: slog.LevelDebug, args: args}
-	return p.d.sub(out, &lineLog{log: p.log, to: slog.LevelWarn, args: args}, &behalf{run: r})
+	sub := p.d.sub(out, &lineLog{log: p.log, to: slog.LevelWarn, args: args}, &behalf{})
+	sub.zone = p.loc
+	return sub
 }
 
 // verifyArgs makes a command line that reads, day by day, every byte of a vault

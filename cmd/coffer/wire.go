@@ -25,6 +25,9 @@ func (d *door) loadConfig() (*config.Config, error) {
 	if errors.Is(err, fs.ErrNotExist) && d.config == "" && os.Getenv("COFFER_CONFIG") == "" {
 		return config.Default(), nil
 	}
+	if err == nil {
+		d.zone = zoneOf(c)
+	}
 	return c, err
 }
 
@@ -45,7 +48,7 @@ func (d *door) openStore(ctx context.Context, v config.Vault, patience time.Dura
 	if patience == 0 {
 		o.Attempts = 1
 	}
-	return remote.Limit(remote.Retry(store, o), int64(v.UploadLimit), int64(v.DownloadLimit)), nil
+	return d.limited(ctx, remote.Retry(store, o), v), nil
 }
 
 func openBare(ctx context.Context, v config.Vault) (remote.Store, error) {

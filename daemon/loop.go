@@ -187,23 +187,28 @@ func earlier(a, b time.Time) time.Time {
 // hold notes, once for a due time, that a condition keeps a job from running.
 // The run stays owed, and begins when the condition is over.
 func (d *Daemon) hold(p *Plan, o owed, why string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.waiting[p.Job.Name] = why
-	j := d.memory.Job(p.Job.Name, o.due)
-	if !j.Held.Before(o.due) {
-		return
-	}
-	j.Held = o.due
 	now := d.o.Now()
 	r := d.newRun(p, o, now)
 	r.End, r.Result, r.Why, r.Hint, r.Code = now, report.Skipped, why, "it runs as soon as that is over; at once by hand:  coffer backup now", exitSkipped
-	j.Last = r
-	d.note(r)
-	d.save()
-	if d.o.Voice != nil {
+	if d.noteHeld(p, r) && d.o.Voice != nil {
 		d.o.Voice.Ended(*r, false)
 	}
+}
+
+// noteHeld notes a run that is kept from beginning, and tells whether that is
+// news.
+func (d *Daemon) noteHeld(p *Plan, r *report.Run) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting[p.Job.Name] = r.Why
+	j := d.memory.Job(p.Job.Name, r.Begin)
+	if !j.Held.Before(r.Due) {
+		return false
+	}
+	j.Held, j.Last = r.Due, r
+	d.note(r)
+	d.save()
+	return true
 }
 
 // exitSkipped is the exit code that stands for a run that did not take place.

@@ -31,7 +31,7 @@ func (d *Daemon) jobStatus(p *Plan, now time.Time) report.JobStatus {
 	j := d.memory.Job(p.Job.Name, now)
 	s := report.JobStatus{
 		Job: p.Job.Name, Verb: p.Job.Verb, Project: p.Job.Project, Vault: p.Job.Vault, Schedule: p.Schedule.String(),
-		MaxAge: p.MaxAge, Waiting: d.waiting[p.Job.Name], Last: j.Last, First: j.First, LastGood: j.LastGood, Trying: j.Trying,
+		MaxAge: p.MaxAge, Waiting: d.waiting[p.Job.Name], Last: j.Last, First: j.First, LastGood: j.LastGood, GoodRun: j.GoodRun, Trying: j.Trying,
 	}
 	covered := j.Covered
 	if covered.IsZero() {

@@ -673,3 +673,59 @@ func TestStatusJSON(t *testing.T) {
 		t.Error("no job is told of")
 	}
 }
+
+// Whoever may look in sees the page and the metrics, and the file of metrics is
+// there after a run; a reload moves the page.
+func TestDaemonShowsItself(t *testing.T) {
+	l := newLab(t)
+	first, second := freePort(t), freePort(t)
+	with := func(address string) string {
+		return folderConfig + fmt.Sprintf("\n[daemon]\nweb-address = %q\nmetrics-file = \"$HOME/coffer.prom\"\n", address)
+	}
+	l.config(with(first))
+	l.daemon()
+	l.untilRuns(1)
+	for _, c := range []struct{ path, want string }{
+		{"/", "work"}, {"/status.json", `"job":"backup work"`}, {"/metrics", `coffer_job_last_success_timestamp_seconds{kind="backup",project="work"`},
+	} {
+		if got := l.get("http://" + first + c.path); !strings.Contains(strings.ReplaceAll(got, ": ", ":"), c.want) {
+			t.Errorf("%s lacks %q:\n%s", c.path, c.want, got)
+		}
+	}
+	l.until("the file of metrics is there", func() error {
+		if b, err := os.ReadFile(l.path("coffer.prom")); err != nil || !bytes.Contains(b, []byte(`coffer_job_`)) {
+			return fmt.Errorf("%v: %s", err, b)
+		}
+		return nil
+	})
+	l.config(with(second))
+	l.ok("daemon", "reload")
+	l.get("http://" + second + "/")
+	if _, err := http.Get("http://" + first + "/"); err == nil {
+		t.Error("the page is still at the address before")
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (l *lab) get(url string) string {
+	l.t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		l.t.Fatalf("%s: %s, %v", url, res.Status, err)
+	}
+	return string(b)
+}

@@ -27,6 +27,7 @@ type daemonServer struct {
 	level  *slog.LevelVar
 	file   io.Closer // the log
 	voice  *voice
+	window *window
 	unlock func()
 	listen net.Listener
 	socket string
@@ -74,14 +75,15 @@ func (s *daemonServer) start(store *report.Store) (err error) {
 	if err := host.LowerPriority(); err != nil {
 		s.log.Debug("runs have the usual priority", "why", err)
 	}
-	s.voice = newVoice(store, s.log)
+	s.voice, s.window = newVoice(store, s.log), newWindow(s)
 	s.daemon, err = daemon.New(daemon.Options{
 		Store: store, Load: s.load, Changed: s.changed, Version: versionText(), Device: deviceSeed(),
-		Machine: machine(), Log: s.log, Voice: s.voice,
+		Machine: machine(), Log: s.log, Voice: voices{s.voice, s.window},
 	})
 	if err != nil {
 		return noConfig(err)
 	}
+	s.window.set(s.config.Daemon)
 	if s.socket, err = socketPath(); err != nil {
 		return err
 	}
@@ -116,6 +118,9 @@ func (s *daemonServer) load() (*daemon.Settings, error) {
 	s.config = c
 	setLevel(s.level, c.Daemon.LogLevel)
 	s.voice.setTargets(c)
+	if s.daemon != nil { // else it is about to be made
+		s.window.set(c.Daemon)
+	}
 	return settings, nil
 }
 

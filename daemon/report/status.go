@@ -30,6 +30,7 @@ type JobStatus struct {
 	Last     *Run          `json:"last,omitempty"`
 	First    time.Time     `json:"first"` // when the job was first seen
 	LastGood time.Time     `json:"last_good,omitzero"`
+	GoodRun  *Run          `json:"good_run,omitempty"` // the newest good run, if it is remembered
 	Trying   *Trying       `json:"trying,omitempty"`
 }
 

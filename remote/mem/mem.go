@@ -31,16 +31,19 @@ type Store struct {
 	now     func() time.Time
 	objects map[string]object // guarded by mu
 	late    bool              // late publishes are accepted; guarded by mu
+	lock    time.Duration     // how long what is stored cannot be deleted; guarded by mu
 }
 
 type object struct {
 	data []byte // never changed in place
 	time time.Time
+	lock time.Time // until then it cannot be deleted
 }
 
 var (
 	_ remote.Store        = (*Store)(nil)
 	_ remote.ExpiryProber = (*Store)(nil)
+	_ remote.Locker       = (*Store)(nil)
 )
 
 // New returns an empty Store.
@@ -89,7 +92,8 @@ func (s *Store) put(act, name string, data []byte) error {
 		}
 		return fmt.Errorf("%s %s: %w", act, name, fs.ErrExist)
 	}
-	s.objects[name] = object{slices.Clone(data), s.now()}
+	now := s.now()
+	s.objects[name] = object{slices.Clone(data), now, now.Add(s.lock)}
 	return nil
 }
 
@@ -163,6 +167,9 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if o := s.objects[name]; s.now().Before(o.lock) {
+		return fmt.Errorf("delete %s: locked until %s: %w", name, o.lock.UTC().Format(time.DateTime), fs.ErrPermission)
+	}
 	delete(s.objects, name)
 	return nil
 }
@@ -241,12 +248,53 @@ func (s *Store) ProbeExpiry(ctx context.Context) (enforced bool, err error) {
 	return false, err
 }
 
+// SetLock makes the store lock what is stored from now on, for so long.
+func (s *Store) SetLock(period time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lock = period
+}
+
+// LockPeriod is what SetLock said.
+func (s *Store) LockPeriod() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lock
+}
+
+// ExtendLock locks an object until a time, at least.
+func (s *Store) ExtendLock(ctx context.Context, name string, until time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.objects[name]
+	switch {
+	case s.lock == 0:
+		return fmt.Errorf("lock %s: %w", name, errors.ErrUnsupported)
+	case !ok:
+		return fmt.Errorf("lock %s: %w", name, fs.ErrNotExist)
+	case until.After(o.lock):
+		o.lock = until
+		s.objects[name] = o
+	}
+	return nil
+}
+
+// LockedUntil says until when an object cannot be deleted.
+func (s *Store) LockedUntil(name string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[name].lock
+}
+
 // Overwrite puts other bytes under a name, there or not, as only something
 // other than Coffer would. The object's time is now.
 func (s *Store) Overwrite(name string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.objects[name] = object{slices.Clone(data), s.now()}
+	s.objects[name] = object{data: slices.Clone(data), time: s.now()}
 }
 
 // SetTime changes when an object is said to have been stored.
@@ -264,7 +312,7 @@ func (s *Store) SetTime(name string, t time.Time) {
 func (s *Store) Clone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Store{now: s.now, objects: maps.Clone(s.objects), late: s.late}
+	return &Store{now: s.now, objects: maps.Clone(s.objects), late: s.late, lock: s.lock}
 }
 
 // Sums returns the SHA-256 of every object by name.

@@ -15,34 +15,39 @@ type look struct {
 	lists []vault.Condemned
 	dead  []Object // ours and not live, in the order of deletion, then by name
 	live  Tallies
+	keep  func(Object) // is told of each that is live; may be nil
 }
 
 // lookAt reads the history from scratch, then lists what may be dead. seen are
 // commits that must be there.
 func lookAt(ctx context.Context, v *vault.Vault, p *Progress, seen []string) (*look, error) {
+	k := new(look)
+	return k, k.take(ctx, v, p, seen)
+}
+
+func (k *look) take(ctx context.Context, v *vault.Vault, p *Progress, seen []string) error {
 	p.stage("checking signatures and chains")
-	past, err := v.Past(ctx, seen...)
-	if err != nil {
-		return nil, err
+	var err error
+	if k.past, err = v.Past(ctx, seen...); err != nil {
+		return err
 	}
-	k := &look{past: past}
 	if k.lists, err = v.CondemnedLists(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	p.stage("reading ledgers")
-	alive, err := findLive(ctx, v, past)
+	alive, err := findLive(ctx, v, k.past)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.stage("listing objects")
 	listed := map[string]bool{}
 	for kind := range kinds {
 		if err := k.list(ctx, v, kind, alive, listed); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	alive.lacking(listed)
-	return k, nil
+	return nil
 }
 
 // list sorts the objects of a kind into live and dead ones.
@@ -62,6 +67,9 @@ func (k *look) list(ctx context.Context, v *vault.Vault, kind Kind, alive *live,
 		}
 		if alive.has(kind, info.Name) {
 			k.live[kind].add(info.Size)
+			if k.keep != nil {
+				k.keep(Object{Name: info.Name, Kind: kind, Size: info.Size, Stored: info.Time})
+			}
 			continue
 		}
 		k.dead = append(k.dead, Object{Name: info.Name, Kind: kind, Size: info.Size, Stored: info.Time})

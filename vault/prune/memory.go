@@ -24,6 +24,15 @@ type memory struct {
 	// Lists says when a condemned list was first seen, by a clock that nobody
 	// can set. Only of remotes whose clock is this machine's own.
 	Lists map[string]sighting `json:"lists,omitempty"`
+	// Locks says when locks were last extended.
+	Locks *extension `json:"locks,omitempty"`
+}
+
+// extension is a pass over all that is live, done to its end.
+type extension struct {
+	Location string    `json:"location"`
+	At       time.Time `json:"at"`    // when it began, by the remote's clock
+	Until    time.Time `json:"until"` // what was live then is locked, at least
 }
 
 // expiry tells whether a remote refuses what was staged too long ago.

@@ -23,6 +23,7 @@ type pruneFlags struct {
 	yes         bool
 	maxDelete   string
 	dismiss     []string
+	locks       bool
 	profile     string
 	credentials string
 }
@@ -40,6 +41,9 @@ counts as needed for a week, and what is younger than a week is left alone.
 Nothing is deleted unless the whole history of the vault was seen and fits. What
 is damaged or missing stops it until it has healed, or --dismiss names it.
 
+Where the config has object-lock, it first extends the locks on what snapshots need,
+twice in a lock's period; --extend-locks does only that.
+
 It needs the role maintain, and credentials that may delete: better not those of
 the backups. coffer init --print-policy --maintain has a policy for them.`,
 		Example: `  coffer prune --dry-run
@@ -52,6 +56,7 @@ the backups. coffer init --print-policy --maintain has a policy for them.`,
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	c.Flags().StringVar(&f.maxDelete, "max-delete", "", "refuse to delete more than this `part` of the packs at once\n(default 50% with --yes, where nobody has seen the plan)")
 	c.Flags().StringArrayVar(&f.dismiss, "dismiss", nil, "let deletion go on although this `object` is damaged or missing")
+	c.Flags().BoolVar(&f.locks, "extend-locks", false, "delete nothing; only extend object locks on what snapshots need, if it is time")
 	d.credentialFlags(c, &f.profile, &f.credentials)
 	return c
 }
@@ -91,6 +96,9 @@ func (d *door) prune(ctx context.Context, f pruneFlags) error {
 		return err
 	}
 	o := prune.Options{DryRun: f.dryRun || len(f.dismiss) > 0, MaxDelete: part, Progress: new(prune.Progress)}
+	if err := d.extendLocks(ctx, v, o, f.locks); err != nil || f.locks {
+		return err
+	}
 	plan, err := d.planPrune(ctx, v, o)
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ type stores struct {
 	made    int                                // guarded by mu: buckets
 }
 
-// use is the command s3 [https] [versions | governance | compliance]: it makes a
-// bucket, which keeps versions or has a default lock of a day, and sets REMOTE to
+// use is the command s3 [https] [versions | lock | governance | compliance]: it
+// makes a bucket, which keeps versions, can lock, or has a default lock of a day, and sets REMOTE to
 // a prefix of it, ENDPOINT to the server, DATA to the folder of the bucket on its
 // disk, the credentials to those of the owner, and with https CA to the file of
 // the authority.
@@ -38,6 +38,8 @@ func (s *stores) use(ts *testscript.TestScript, neg bool, args []string) {
 			scheme = servers.TLS
 		case "versions":
 			o.Versions = true
+		case "lock":
+			o.Lock = true
 		default:
 			o = servers.BucketOptions{Lock: true, Mode: types.ObjectLockRetentionMode(strings.ToUpper(arg)), Days: 1}
 		}

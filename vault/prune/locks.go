@@ -17,7 +17,8 @@ import (
 // Extended tells what ExtendLocks did.
 type Extended struct {
 	Period  time.Duration // for how long the remote locks what is uploaded; 0: it locks nothing, and nothing was done
-	Done    bool          // locks were extended; else none was due
+	Due     bool          // it was time
+	Done    bool          // and locks were extended
 	Objects int64         // whose locks were
 	Until   time.Time     // what snapshots need is locked until then, at least
 	Next    time.Time     // when locks are to be extended again
@@ -57,7 +58,7 @@ func ExtendLocks(ctx context.Context, v *vault.Vault, o Options) (Extended, erro
 		e.Until, e.Next = last.Until, last.Until.Add(-e.Period/2)
 		return e, nil
 	}
-	e.Until, e.Next = now.Add(e.Period), now.Add(e.Period/2)
+	e.Due, e.Until, e.Next = true, now.Add(e.Period), now.Add(e.Period/2)
 	if o.DryRun {
 		return e, nil
 	}
@@ -75,10 +76,11 @@ func ExtendLocks(ctx context.Context, v *vault.Vault, o Options) (Extended, erro
 	return e, nil
 }
 
-// due tells whether a pass is due: half of what it promised is over, or less
-// was promised than is now asked for.
+// due tells whether a pass is due: less than half of the period is left of what
+// the last one promised, or the clock was set back since, by more than the
+// seconds that remotes tell.
 func (x *extension) due(now time.Time, period time.Duration) bool {
-	return !now.Before(x.Until.Add(-period/2)) || now.Before(x.At)
+	return !now.Before(x.Until.Add(-period/2)) || now.Before(x.At.Add(-time.Minute))
 }
 
 // extend makes the pass.

@@ -3,6 +3,8 @@ package notify
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +56,38 @@ func TestOutboxWithoutNetwork(t *testing.T) {
 	o.Settle(o.Due(now)[0].ID, nil, now)
 	if len(o.Letters) != 0 || !o.Next().IsZero() {
 		t.Errorf("left: %v", o.Letters)
+	}
+}
+
+// The same with a real server: down when the backup fails, up hours later.
+func TestAlarmWaitsForTheServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	target := Target{Name: "mail", URL: "smtp://" + address + "/?from=coffer@example.com&to=ada@example.com&usestarttls=no"}
+	sender := NewSender(SenderOptions{})
+	_, messages := Watch(Told{}, facts(ended(ResultFailed, 24)), hour(24))
+	var o Outbox
+	o.Post(messages[0], []Target{target}, hour(24))
+	letter := o.Due(hour(24))[0]
+	err = sender.Send(t.Context(), target, letter.Message, hour(24))
+	if err == nil || errors.Is(err, ErrRefused) || o.Settle(letter.ID, err, hour(24)) {
+		t.Fatalf("sent to nobody: %v", err)
+	}
+	s := newMailServer(t, "", false)
+	target.URL = s.url()
+	o = saved(t, o)
+	letter = o.Due(hour(30))[0]
+	if err := sender.Send(t.Context(), target, letter.Message, hour(30)); err != nil {
+		t.Fatal(err)
+	}
+	o.Settle(letter.ID, nil, hour(30))
+	mails, _ := s.got()
+	if len(mails) != 1 || !strings.Contains(mails[0], "This was found at 2026-05-02 03:00 +02:00 and could not be sent before 2026-05-02 09:00 +02:00.") || len(o.Letters) > 0 {
+		t.Errorf("got %q, left %v", mails, o.Letters)
 	}
 }
 

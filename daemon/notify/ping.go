@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -37,6 +39,16 @@ type PingOptions struct {
 type Pinger struct {
 	base *url.URL
 	opts PingOptions
+
+	mu     sync.Mutex
+	starts map[string]*starting // guarded by mu: by run, the pings of starts on their way
+	ended  []string             // guarded by mu: the runs whose end was told last
+}
+
+// starting is the ping of a start on its way.
+type starting struct {
+	cancel context.CancelFunc
+	done   chan struct{}
 }
 
 // NewPinger takes the address that a check of the service has.
@@ -55,7 +67,7 @@ func NewPinger(address string, o PingOptions) (*Pinger, error) {
 	if o.Waits == nil {
 		o.Waits = []time.Duration{time.Second, 5 * time.Second, 15 * time.Second}
 	}
-	return &Pinger{base: u, opts: o}, nil
+	return &Pinger{base: u, opts: o, starts: map[string]*starting{}}, nil
 }
 
 // NewRunID makes a random name for a run, in the form that services want.
@@ -68,8 +80,65 @@ func NewRunID() string {
 
 // Ping tells of one run, with a text for whoever looks at it there: the end of
 // a log, at most 10 kB of it. With its retries it can take a minute, so a run
-// does not wait for it. The error never holds the address.
+// does not wait for it. The end of a run takes the place of its start that is
+// still on its way: a start that comes last would look like a run that hangs.
+// The error never holds the address.
 func (p *Pinger) Ping(ctx context.Context, kind PingKind, run, text string) error {
+	switch {
+	case run == "":
+	case kind == PingStart:
+		begun, done, late := p.begin(ctx, run)
+		if late {
+			return nil
+		}
+		defer done()
+		if err := p.send(begun, kind, run, text); ctx.Err() != nil || begun.Err() == nil {
+			return err
+		}
+		return nil // its end took its place
+	case kind == PingSuccess || kind == PingFail:
+		p.end(run)
+	}
+	return p.send(ctx, kind, run, text)
+}
+
+// begin notes that the start of a run is on its way, or that it comes too late.
+func (p *Pinger) begin(ctx context.Context, run string) (_ context.Context, done func(), late bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.Contains(p.ended, run) {
+		return nil, nil, true
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &starting{cancel, make(chan struct{})}
+	p.starts[run] = s
+	return ctx, func() {
+		cancel()
+		p.mu.Lock()
+		delete(p.starts, run)
+		p.mu.Unlock()
+		close(s.done)
+	}, false
+}
+
+// end stops the ping of a run's start, and waits until it has stopped.
+func (p *Pinger) end(run string) {
+	const remembered = 64
+	p.mu.Lock()
+	p.ended = append(p.ended, run)
+	if len(p.ended) > remembered {
+		p.ended = slices.Delete(p.ended, 0, 1)
+	}
+	s := p.starts[run]
+	p.mu.Unlock()
+	if s != nil {
+		s.cancel()
+		<-s.done
+	}
+}
+
+// send makes all the tries of one ping.
+func (p *Pinger) send(ctx context.Context, kind PingKind, run, text string) error {
 	target := p.address(kind, run)
 	for try := 0; ; try++ {
 		err := p.once(ctx, target, tail(text, maxPing))

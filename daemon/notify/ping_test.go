@@ -169,6 +169,37 @@ func TestPingEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A start that is still being tried when the run ends is given up: it would
+// look like a run that hangs. One that was not begun yet is not sent at all.
+func TestPingStartNeverComesLast(t *testing.T) {
+	w := newWeb(t, 503, 200)
+	p, err := NewPinger(w.URL+"/key", PingOptions{Waits: []time.Duration{time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- p.Ping(t.Context(), PingStart, run, "") }()
+	for len(w.got()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := p.Ping(t.Context(), PingSuccess, run, ""); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := p.Ping(t.Context(), PingStart, run, ""); err != nil {
+		t.Error(err)
+	}
+	if err := p.Ping(t.Context(), PingStart, "another", ""); err != nil {
+		t.Error(err)
+	}
+	want := []string{"POST /key/start?rid=" + run + " ", "POST /key?rid=" + run + " ", "POST /key/start?rid=another "}
+	if got := w.got(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestPingTextIsTheEndOfTheLog(t *testing.T) {
 	w := newWeb(t)
 	text := strings.Repeat("line of a log ä\n", 5000) + "the end\n"

@@ -35,8 +35,8 @@ type Facts struct {
 	Why      string // why it failed: one line without names of files
 	Missed   int    // files that a partial run could not read
 
-	Damage   string // what is wrong with the vault, in one line, or "" if the newest look at it was good
-	DamageAt time.Time
+	Damage   string    // what the newest run found wrong with the vault, in one line
+	DamageAt time.Time // when; zero is when that run ended
 }
 
 // A Health is what a person was told last of a job.
@@ -140,11 +140,14 @@ func (f Facts) goodSince() time.Time {
 }
 
 // watchDamage tells of damage when it is found, when it changes, and when it
-// is gone.
+// is gone, which only a run that was good can say.
 func (t *Told) watchDamage(f Facts) (Message, bool) {
 	was := t.Damage
-	if was == f.Damage {
+	if was == f.Damage || f.Damage == "" && f.Result != ResultOK {
 		return Message{}, false
+	}
+	if f.DamageAt.IsZero() {
+		f.DamageAt = f.ResultAt
 	}
 	t.Damage = f.Damage
 	if f.Damage == "" {
@@ -190,11 +193,16 @@ func (f Facts) failing() Message {
 }
 
 func (f Facts) half() Message {
-	files := "some files"
-	if f.Missed > 0 {
-		files = fmt.Sprintf("%d files", f.Missed)
+	if f.Job != "backup" {
+		return f.message(Partial, f.ResultAt, "the "+f.what()+" is incomplete",
+			fmt.Sprintf("The %s on %s at %s was done in part only: %s\n\n%s\nYou hear of it again when all of it is done.\n\nTo see more:  coffer logs",
+				f.what(), plain(f.Host), clock(f.ResultAt), f.why(), f.safe(f.ResultAt)))
 	}
-	if f.Missed == 1 {
+	files := fmt.Sprintf("%d files", f.Missed)
+	switch f.Missed {
+	case 0:
+		files = "some files"
+	case 1:
 		files = "1 file"
 	}
 	return f.message(Partial, f.ResultAt, "the "+f.what()+" misses files",
@@ -253,11 +261,18 @@ func (f Facts) safe(now time.Time) string {
 	return fmt.Sprintf("Safe: the newest good backup is of %s, %s old, and can be restored in full.", clock(f.LastGood), span(now.Sub(f.LastGood)))
 }
 
+// nouns are what the verbs of jobs are called in a sentence.
+var nouns = map[string]string{"verify": "verification", "drill": "restore drill", "forget": "forgetting", "prune": "pruning"}
+
 func (f Facts) what() string {
-	if f.Project == "" {
-		return f.Job
+	noun := nouns[f.Job]
+	if noun == "" {
+		noun = f.Job
 	}
-	return f.Job + " of " + clip(plain(f.Project), 60)
+	if f.Project == "" {
+		return noun
+	}
+	return noun + " of " + clip(plain(f.Project), 60)
 }
 
 func (f Facts) owner() string {

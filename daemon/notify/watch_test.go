@@ -95,6 +95,10 @@ func TestWatch(t *testing.T) {
 			{24, func(f *Facts) { f.Damage, f.DamageAt = "2 packs", hour(24) }, "damage"}, {25, func(f *Facts) { f.Damage = "2 packs" }, ""},
 			{26, func(f *Facts) { f.Damage = "3 packs" }, "damage"}, {27, func(f *Facts) { f.DamageAt = hour(27) }, "recovered"}, {28, func(*Facts) {}, ""},
 		},
+		"damage is not gone because nobody looked": {
+			{24, func(f *Facts) { f.Damage = "2 packs" }, "damage"}, {25, ended(ResultSkipped, 25), ""}, {26, ended(ResultFailed, 26), "failed"},
+			{27, ended(ResultPartial, 27), "partial"}, {28, ended(ResultOK, 28), "recovered recovered"},
+		},
 	} {
 		var told Told
 		for _, s := range steps {
@@ -226,6 +230,15 @@ func TestWords(t *testing.T) {
 			Body: "A look at the vault of website on laptop at 2026-05-02 03:00 +02:00 found: 2 packs are missing\n\n" +
 				"Safe: what the damage does not touch can be restored, and the next backup of files that are still on this machine mends what it can. Nothing is deleted as long as this is open.\n\n" +
 				"To see all of it:  coffer verify"}},
+		{"healed", zone(Told{Damage: "2 packs", DamageSince: hour(24)}, facts(func(f *Facts) { ended(ResultOK, 48)(f); f.Job = "verify" }), hour(48)), Message{
+			Event: Recovered, Projects: []string{"website"}, Ends: []Event{Damage}, At: hour(48),
+			Subject: "Coffer on laptop: the vault is whole again",
+			Body:    "A look at the vault of website on laptop at 2026-05-03 03:00 +02:00 found nothing wrong any more. The damage was found at 2026-05-02 03:00 +02:00.\n\nNothing is left to do."}},
+		{"another job", zone(Told{}, facts(func(f *Facts) { ended(ResultPartial, 24)(f); f.Job = "verify" }), hour(24)), Message{
+			Event: Partial, Projects: []string{"website"}, At: hour(24),
+			Subject: "Coffer on laptop: the verification of website is incomplete",
+			Body: "The verification of website on laptop at 2026-05-02 03:00 +02:00 was done in part only: connection refused\n\n" +
+				"Safe: your backups; this job only looks after them.\nYou hear of it again when all of it is done.\n\nTo see more:  coffer logs"}},
 		{"kit", kit, Message{
 			Event: Kit, At: hour(25), Subject: "Coffer on laptop: keep a copy of the recovery kit",
 			Body: "No copy of the recovery kit of the vault home on laptop has been confirmed. If this machine is lost or stolen before you keep one elsewhere, nothing can be restored; and as long as the kit lies here, whoever takes the machine can read every backup.\n\n" +

@@ -25,8 +25,8 @@ const blot = "***"
 var words = regexp.MustCompile(`[\pL\pN]{4,}`)
 
 // secrets lists what must not be told of a URL, longest first: every part of
-// it but its scheme and the names of its settings, as it is, as it is escaped,
-// and each of its words; and what a header makes of its user.
+// it but its scheme and the names of its settings, as it is, unescaped, and
+// each of its words; and what a header makes of its user.
 func secrets(rawURL string) []string {
 	u, err := url.Parse(rawURL)
 	if err != nil { // nothing is known of it, so all of it is secret
@@ -42,9 +42,6 @@ func secrets(rawURL string) []string {
 	}
 	for _, values := range u.Query() {
 		parts = append(parts, values...)
-	}
-	for _, p := range slices.Clone(parts) {
-		parts = append(parts, url.QueryEscape(p), url.PathEscape(p))
 	}
 	for _, p := range slices.Clone(parts) {
 		if plain, err := url.PathUnescape(p); err == nil {

@@ -70,8 +70,9 @@ func (s *Sender) deliver(ctx context.Context, t Target, m Message, now time.Time
 	result := make(chan error, 1)
 	go func() {
 		defer cancel()
-		defer s.end(t.Name)
-		result <- s.call(ctx, t.URL, m, now)
+		err := s.call(ctx, t.URL, m, now)
+		s.end(t.Name) // before the caller can go on to the next message
+		result <- err
 	}()
 	select {
 	case err := <-result:

@@ -17,6 +17,7 @@ import (
 	"coffer/daemon/schedule"
 	"coffer/remote"
 	"coffer/vault"
+	"coffer/vault/verify"
 )
 
 // planner turns a config into the daemon's plans.
@@ -85,20 +86,22 @@ func (p *planner) forget(pr config.Project, v config.Vault) error {
 	if pr.Keep.IsZero() {
 		return nil
 	}
-	return p.command("forget", pr.Name, v, pr.Schedule.Forget, "forget", "--project", pr.Name, "--yes")
+	return p.command("forget", pr.Name, v, pr.Schedule.Forget, always("forget", "--project", pr.Name, "--yes"))
 }
 
 // vault plans what is done to a vault as a whole.
 func (p *planner) vault(v config.Vault) error {
 	return errors.Join(
-		p.command("verify", "", v, v.Schedule.Verify, verifyArgs(v, p.now)...),
-		p.command("drill", "", v, v.Schedule.Drill, "drill"),
-		p.command("prune", "", v, v.Schedule.Prune, "prune", "--yes"),
+		p.command("verify", "", v, v.Schedule.Verify, func() []string { return p.verifyArgs(v, time.Now()) }),
+		p.command("drill", "", v, v.Schedule.Drill, always("drill")),
+		p.command("prune", "", v, v.Schedule.Prune, always("prune", "--yes")),
 	)
 }
 
+func always(args ...string) func() []string { return func() []string { return args } }
+
 // command plans a job that is a command line of ours.
-func (p *planner) command(verb, project string, v config.Vault, spec string, args ...string) error {
+func (p *planner) command(verb, project string, v config.Vault, spec string, args func() []string) error {
 	if spec == "" {
 		return nil
 	}
@@ -107,7 +110,7 @@ func (p *planner) command(verb, project string, v config.Vault, spec string, arg
 		plan.Job.Name = verb + " " + project
 	}
 	plan.Job.Body = func(ctx context.Context, r *report.Run) error {
-		return p.sub(r).execute(ctx, slices.Concat(args, []string{"--vault", v.Name, "--quiet", "--config", p.path}))
+		return p.sub(r).execute(ctx, slices.Concat(args(), []string{"--vault", v.Name, "--quiet", "--config", p.path}))
 	}
 	return p.add(plan, spec, p.c.Daemon.Conditions, v)
 }
@@ -207,10 +210,27 @@ func (p *planner) sub(r *report.Run) *door {
 	return sub
 }
 
-// verifyArgs makes a command line that reads, day by day, every byte of a vault
-// within the time that the config gives.
-func verifyArgs(v config.Vault, now time.Time) []string {
-	return []string{"verify", fmt.Sprintf("--read-data=1/%d", days(v.VerifyWithin, now))}
+// verifyArgs makes a command line that reads, bit by bit, every byte of a vault
+// within the time that the config gives: as large a part of the vault as the
+// time since the last look is of that.
+func (p *planner) verifyArgs(v config.Vault, now time.Time) []string {
+	within := now.Sub(v.VerifyWithin.Before(now))
+	since := 24 * time.Hour
+	if ch, err := p.d.choose(p.c, v.Name, nil); err == nil && ch.dir != nil {
+		if last := verify.Last(ch.dir); last != nil {
+			since = now.Sub(last.At)
+		}
+	}
+	return []string{"verify", fmt.Sprintf("--read-data=%.3f%%", partOf(since, within)), "--max-duration", verifyLongest}
+}
+
+// verifyLongest bounds one look: what it leaves is the first of the next.
+const verifyLongest = "2h"
+
+// partOf is a part in percent, with something to spare, so that all is read in
+// time although packs are read whole.
+func partOf(since, within time.Duration) float64 {
+	return min(100, max(0.001, 105*float64(since)/float64(max(within, time.Hour))))
 }
 
 // newestBegin tells when the newest snapshot of a project was begun, by what

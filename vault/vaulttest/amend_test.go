@@ -63,6 +63,8 @@ func TestRevoke(t *testing.T) {
 		c.Kind, c.Project, c.Body, c.Ledger = commit.Snapshot, past.Project, past.Body, past.Ledger
 	})
 	other.sign(func(c *commit.Commit) { c.Kind, c.Forgets = commit.Forget, []string{first} })
+	junk := commit.Name{Device: other.Vault.Device(), Seq: 9, Kind: commit.Forget, Time: l.time} // nor does it stop anything
+	must(t, l.Store.Put(t.Context(), remote.NewObject(junk.String(), []byte("junk"))))
 	l.reopen()
 	l.time = l.time.Add(60 * day)
 	l.expect("..........")
@@ -255,8 +257,8 @@ func TestTwins(t *testing.T) {
 	}
 
 	// Joined once, they are not joined again: a later change stands.
-	must(t, l.kit().SetFloor(t.Context(), l.Kit, trust.Floor{KeepLast: 3, KeepDays: 7}))
-	must(t, l.kit().Amend(t.Context(), l.Kit, func(*trust.Trust) error { return nil }))
+	must(t, l.Lent(t).SetFloor(t.Context(), l.Kit, trust.Floor{KeepLast: 3, KeepDays: 7}))
+	must(t, l.Lent(t).Amend(t.Context(), l.Kit, func(*trust.Trust) error { return nil }))
 	if got := l.kit().Trust(); got.Floor.KeepDays != 7 || got.N != n+3 {
 		t.Errorf("floor %+v of trust %d", got.Floor, got.N)
 	}

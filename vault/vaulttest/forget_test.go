@@ -60,6 +60,16 @@ func (l *timeline) list() []*vault.Snapshot {
 	return out
 }
 
+// commits counts the commits of all devices.
+func (l *timeline) commits() (n int) {
+	l.t.Helper()
+	for _, err := range l.Store.List(l.t.Context(), "commits/", "") {
+		must(l.t, err)
+		n++
+	}
+	return n
+}
+
 // standing tells of each snapshot: "." if it stays, "f" if it is forgotten, "g"
 // if it is gone.
 func (l *timeline) standing() string {
@@ -143,8 +153,12 @@ func TestForget(t *testing.T) {
 	l.expect("f.f.....")
 	l.time = l.time.Add(time.Second)
 	l.expect("g.g.....")
+	before := l.commits()
 	if _, err := l.Vault.Undelete(t.Context(), all[:2], nil); !errors.Is(err, vault.ErrTooLate) {
 		t.Errorf("bring back what is gone: %v", err)
+	}
+	if n := l.commits(); n != before {
+		t.Errorf("%d commits were made for nothing", n-before)
 	}
 	l.sign(func(c *commit.Commit) {
 		c.Kind, c.Withdraw, c.Forgets = commit.Forget, true, []string{all[0].Name.Base()}

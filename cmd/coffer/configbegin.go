@@ -192,6 +192,9 @@ func (b *beginning) vault(r config.Remote) string {
 	if r.Dir != "" {
 		words = filepath.Base(r.Dir)
 	}
+	if root, err := dataRoot(); err == nil && r.Dir == filepath.Join(root, "vault") {
+		words = "local" // the one that the first backup made
+	}
 	for _, v := range b.config.Vaults {
 		if v.Remote == r {
 			return v.Name

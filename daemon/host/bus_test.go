@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -151,6 +152,7 @@ func TestInhibit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ours.Close()
+	ours.SetReadDeadline(time.Now().Add(time.Minute)) // a lock that never ends is an error, not a test that never does
 	fd := dbus.UnixFD(theirs.Fd())
 	var asked cell[string]
 	serve(t, conn, "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager",

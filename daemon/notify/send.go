@@ -99,8 +99,10 @@ func (s *Sender) end(target string) {
 	delete(s.waiting, target)
 }
 
-// call has the library send the message.
-func (s *Sender) call(ctx context.Context, rawURL string, m Message, now time.Time) error {
+// call has the library send the message. The library reads what servers of
+// others answer; should it panic over that, the daemon goes on.
+func (s *Sender) call(ctx context.Context, rawURL string, m Message, now time.Time) (err error) {
+	defer survive(&err)
 	seen := &recorder{ctx: ctx, client: s.opts.Client}
 	service, err := locate(rawURL, seen)
 	if err != nil {
@@ -118,8 +120,16 @@ func (s *Sender) call(ctx context.Context, rawURL string, m Message, now time.Ti
 	return seen.explain(err, rawURL)
 }
 
+// survive makes an error of a panic. What the panic says may hold secrets.
+func survive(err *error) {
+	if recover() != nil {
+		*err = errors.New("it cannot be spoken to: its part of the library has a fault")
+	}
+}
+
 // locate finds the service of a URL and reads its settings.
-func locate(rawURL string, client types.HTTPClient) (types.Service, error) {
+func locate(rawURL string, client types.HTTPClient) (_ types.Service, err error) {
+	defer survive(&err)
 	r, err := router.NewWithOptions(nil, types.SenderOptions{HTTPClient: client})
 	if err != nil {
 		return nil, err

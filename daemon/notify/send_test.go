@@ -210,6 +210,28 @@ func TestSendDoubtsTheLibrary(t *testing.T) {
 	}
 }
 
+func TestSendSurvivesTheLibrary(t *testing.T) {
+	sender := NewSender(SenderOptions{Client: &http.Client{Transport: answer(func(*http.Request) (*http.Response, error) { panic("secret") })}})
+	err := sender.Send(t.Context(), Target{Name: "t", URL: "ntfy://ntfy.example/topic"}, failedMessage(t), start)
+	if err == nil || err.Error() != `tell "t": it cannot be spoken to: its part of the library has a fault` {
+		t.Error(err)
+	}
+}
+
+// FuzzCheckURL holds that no address panics, and that what is refused is not
+// repeated.
+func FuzzCheckURL(f *testing.F) {
+	for _, a := range addresses {
+		f.Add(a)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		err := CheckURL(address)
+		if err != nil && len(address) > 40 && strings.Contains(err.Error(), address) {
+			t.Errorf("%q: %v", address, err)
+		}
+	})
+}
+
 // Every service that speaks HTTP is given the subject as well as the text.
 func TestSendSaysAll(t *testing.T) {
 	for _, address := range addresses {

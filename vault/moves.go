@@ -17,10 +17,11 @@ import (
 // is read only when a pack is missing or bad, so that restoring an unharmed
 // snapshot never pays for it.
 type moveTable struct {
-	byPack map[string][]*Move // full name of the old pack -> the moves that replace it, oldest first
+	byOld map[string][]*Move // full name of the old object -> the moves that replace it, oldest first
 }
 
-// A Move is a valid commit that says where chunks are now.
+// A Move is a valid commit that says where chunks are now, or what stands in
+// for a ledger or roll: then it has no map.
 type Move struct {
 	Name   commit.Name
 	Commit *commit.Commit
@@ -121,17 +122,14 @@ func (s *Source) readPart(ctx context.Context, m *Move, part *wanted, cause erro
 
 // movesOf returns the loaded moves that replace pack p.
 func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
+	t, err := s.allMoves(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.moves == nil {
-		t, err := s.v.moveTable(ctx)
-		if err != nil {
-			return nil, err
-		}
-		s.moves = t
-	}
 	var good []*Move
-	for _, m := range s.moves.byPack[p.Name()] {
+	for _, m := range t.byOld[p.Name()] {
 		if err := s.v.LoadMove(ctx, m); err != nil {
 			if isDamage(err) {
 				s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
@@ -144,19 +142,37 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 	return good, nil
 }
 
-// moveTable enters all valid moves under each pack they replace.
+// allMoves reads the table of moves, once.
+func (s *Source) allMoves(ctx context.Context) (*moveTable, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.moves == nil {
+		t, err := s.v.moveTable(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.moves = t
+	}
+	return s.moves, nil
+}
+
+// moveTable enters all valid moves under each object they replace.
 func (v *Vault) moveTable(ctx context.Context) (*moveTable, error) {
 	moves, err := v.Moves(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t := &moveTable{byPack: map[string][]*Move{}}
+	return tableOf(moves), nil
+}
+
+func tableOf(moves []*Move) *moveTable {
+	t := &moveTable{byOld: map[string][]*Move{}}
 	for _, m := range moves {
 		for _, old := range m.Commit.Old {
-			t.byPack[old] = append(t.byPack[old], m)
+			t.byOld[old] = append(t.byOld[old], m)
 		}
 	}
-	return t, nil
+	return t
 }
 
 // Moves lists all valid moves of all devices, those of each device oldest

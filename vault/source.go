@@ -26,17 +26,18 @@ import (
 type Source struct {
 	v      *Vault
 	snap   *Snapshot
-	ledger *ledger.Ledger
+	ledger *ledger.Ledger // nil if it is lost, and nothing stands in for it
 	body   *manifest.Body
 
 	packs    sync.Pool // of *packBuffer, for packs of file data
 	small    sync.Pool // likewise, for packs of segments: a buffer that once held a large one would stay large
 	segments segmentCache
 
-	mu    sync.Mutex
-	rolls map[string][]ledger.Pack // guarded by mu
-	moves *moveTable               // guarded by mu; nil until a pack was bad
-	bad   map[string]*badPack      // guarded by mu; by full name
+	mu     sync.Mutex
+	rolls  map[string][]ledger.Pack          // guarded by mu
+	listed map[ledger.FolderID][]ledger.Pack // guarded by mu: packs as the remote lists them, where a ledger or roll is lost
+	moves  *moveTable                        // guarded by mu; nil until a pack was bad
+	bad    map[string]*badPack               // guarded by mu; by full name
 }
 
 // badPack is a pack that could not be used: after two tries it is not fetched
@@ -61,21 +62,21 @@ func (v *Vault) Source(ctx context.Context, s *Snapshot) (*Source, error) {
 	if err := v.loadSnapshot(ctx, s); err != nil {
 		return nil, err
 	}
-	l, err := v.Ledger(ctx, s.Commit.Ledger)
-	if err != nil {
+	src := v.source(nil)
+	var err error
+	if src.ledger, err = src.ledgerOf(ctx, s.Commit.Ledger); err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
 	}
 	body, err := v.body(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
 	}
-	src := v.source(l)
 	src.snap, src.body = s, body
 	return src, nil
 }
 
 func (v *Vault) source(l *ledger.Ledger) *Source {
-	src := &Source{v: v, ledger: l, rolls: map[string][]ledger.Pack{}}
+	src := &Source{v: v, ledger: l, rolls: map[string][]ledger.Pack{}, listed: map[ledger.FolderID][]ledger.Pack{}}
 	src.packs.New = func() any { return new(packBuffer) }
 	src.small.New = src.packs.New
 	return src
@@ -169,8 +170,14 @@ func (s *Source) Snapshot() *Snapshot { return s.snap }
 // Body returns the snapshot's body.
 func (s *Source) Body() *manifest.Body { return s.body }
 
-// Ledger returns the snapshot's ledger.
-func (s *Source) Ledger() *ledger.Ledger { return s.ledger }
+// Ledger returns the snapshot's ledger, or what stands in for it; one that
+// names nothing if it is lost.
+func (s *Source) Ledger() *ledger.Ledger {
+	if s.ledger == nil {
+		return &ledger.Ledger{Vault: s.v.ID()}
+	}
+	return s.ledger
+}
 
 // Hasher returns a new hasher for chunks of one kind.
 func (s *Source) Hasher(k chunk.Kind) *chunk.Hasher { return s.v.Hasher(k) }
@@ -181,6 +188,9 @@ func (s *Source) PackName(ctx context.Context, series chunk.Series, number uint3
 }
 
 func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, series chunk.Series, number uint32) (ledger.Pack, error) {
+	if l == nil {
+		return s.listedPack(ctx, series, number)
+	}
 	none := ledger.Pack{Series: series, Number: number}
 	id := ledger.FolderID{Series: series, Folder: ledger.FolderOf(number)}
 	i, ok := slices.BinarySearchFunc(l.Folders, id, func(f ledger.Folder, id ledger.FolderID) int {
@@ -193,7 +203,11 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, series chunk.Seri
 	packs := f.Packs
 	if f.Roll != "" {
 		var err error
-		if packs, err = s.roll(ctx, f.Roll); err != nil {
+		packs, err = s.roll(ctx, f.Roll)
+		if isDamage(err) {
+			return s.listedPack(ctx, series, number)
+		}
+		if err != nil {
 			return none, fmt.Errorf("pack %s/%010d: %w", series, number, err)
 		}
 	}
@@ -209,17 +223,23 @@ func (s *Source) roll(ctx context.Context, name string) ([]ledger.Pack, error) {
 	s.mu.Lock()
 	packs, ok := s.rolls[name]
 	s.mu.Unlock()
-	if ok {
+	switch {
+	case ok && packs == nil:
+		return nil, damaged("%s: lost", name)
+	case ok:
 		return packs, nil
 	}
 	packs, err := s.v.cachedRoll(ctx, name)
-	if err != nil {
+	if isDamage(err) {
+		packs, err = s.standInRoll(ctx, name, err)
+	}
+	if err != nil && !isDamage(err) {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rolls[name] = packs
-	return packs, nil
+	s.rolls[name] = packs // nil if it is lost
+	return packs, err
 }
 
 // Pack fetches a whole pack, compares its SHA-256 with its name, opens it and

@@ -34,7 +34,7 @@ var rules = map[Kind]struct{ must, may fields }{
 	Snapshot: {must: fProject | fBody | fLedger, may: fEnds},
 	Progress: {must: fLedger, may: fProject | fEnds},
 	Forget:   {must: fForgets, may: fWithdraw | fEnds},
-	Move:     {must: fOld | fBody | fLedger, may: fRepack | fEnds},
+	Move:     {must: fOld | fLedger, may: fBody | fRepack | fEnds},
 	Dismiss:  {must: fDismisses},
 	Check:    {must: fDetail, may: fProject},
 	Drill:    {must: fDetail, may: fProject},
@@ -69,7 +69,7 @@ func (c *Commit) present() (f fields) {
 // Check reports whether c keeps every rule that holds without looking at any
 // other object. [Commit.Sign], [Parse] and [Open] call it.
 func (c *Commit) Check() error {
-	for _, check := range []func(*Commit) error{checkKind, checkHead, checkPlace, checkObjects, checkHeads, checkLists, checkDetail} {
+	for _, check := range []func(*Commit) error{checkKind, checkHead, checkPlace, checkObjects, checkHeads, checkLists, checkMove, checkDetail} {
 		if err := check(c); err != nil {
 			return err
 		}
@@ -205,10 +205,45 @@ func checkLists(c *Commit) error {
 			return fmt.Errorf("ends: %s is not an earlier commit", name)
 		}
 	}
-	if err := checkSorted("old", c.Old, func(s string) error { _, err := ledger.ParsePackName(s); return err }); err != nil {
+	if err := checkSorted("old", c.Old, checkReplaced); err != nil {
 		return err
 	}
 	return checkSorted("dismisses", c.Dismisses, canon.CheckName)
+}
+
+// checkReplaced wants the name of something that a move can replace.
+func checkReplaced(name string) error {
+	_, err := ledger.ParsePackName(name)
+	if err == nil {
+		return nil
+	}
+	if _, _, _, e := ParseObjectName(Ledgers, name); e == nil {
+		return nil
+	}
+	if _, _, _, e := ledger.ParseRollName(name); e == nil {
+		return nil
+	}
+	return err
+}
+
+// checkMove wants a map with the packs that a move replaces, and none with
+// ledgers and rolls: its own ledger stands in for these.
+func checkMove(c *Commit) error {
+	packs := 0
+	for _, name := range c.Old {
+		if _, err := ledger.ParsePackName(name); err == nil {
+			packs++
+		}
+	}
+	switch {
+	case packs > 0 && packs < len(c.Old):
+		return errors.New("a move replaces packs, or ledgers and rolls, not both")
+	case packs > 0 != (c.Body != "") && c.Kind == Move:
+		return errors.New("a move has a map if it replaces packs, and only then")
+	case c.Repack && packs == 0:
+		return errors.New("a repack lets packs go, and nothing else")
+	}
+	return nil
 }
 
 // checkBases wants sorted base names of commits, of one kind unless it is 0.

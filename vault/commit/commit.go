@@ -51,7 +51,7 @@ type Commit struct {
 	Ends  []string `json:"ends,omitempty"`  // base names of own progress commits that are over, sorted
 	Heads []Head   `json:"heads,omitempty"` // newest verified commit of each other device, by device
 
-	Old       []string `json:"old,omitempty"`       // move: full names of the packs it replaces, sorted
+	Old       []string `json:"old,omitempty"`       // move: full names of the packs, or of the ledgers and rolls, that it replaces, sorted
 	Repack    bool     `json:"repack,omitempty"`    // move: lets the old packs go
 	Forgets   []string `json:"forgets,omitempty"`   // forget: base names of snapshots, of any device, sorted
 	Withdraw  bool     `json:"withdraw,omitempty"`  // forget: those snapshots are not to be forgotten after all

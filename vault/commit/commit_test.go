@@ -426,7 +426,7 @@ func TestRoles(t *testing.T) {
 		Dismiss: trust.Maintain, Check: trust.Write, Drill: trust.Write,
 	}
 	for kind, role := range want {
-		if got := (&Commit{Kind: kind}).Role(); got != role {
+		if got := (&Commit{Kind: kind, Body: "of a move"}).Role(); got != role {
 			t.Errorf("%s wants %s, not %s", kind, got, role)
 		}
 	}
@@ -435,6 +435,35 @@ func TestRoles(t *testing.T) {
 	}
 	if got := (&Commit{Kind: Move, Repack: true}).Role(); got != trust.Maintain {
 		t.Errorf("a repack wants %s", got)
+	}
+	if got := (&Commit{Kind: Move}).Role(); got != trust.Maintain {
+		t.Errorf("what stands in for a ledger wants %s", got)
+	}
+}
+
+// A move stands in for ledgers and rolls too; then it has no map.
+func TestMoveOfLedgers(t *testing.T) {
+	names := []string{ObjectName(Ledgers, desktop, 3, sum("lost")), "rolls/0123456789abcdef/0000000000-" + strings.Repeat("a", 64)}
+	good := example(Move)
+	good.Old, good.Body, good.Repack = names, "", false
+	if err := good.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(c *Commit)
+	}{
+		{"with a map", func(c *Commit) { c.Body = example(Move).Body }},
+		{"and packs", func(c *Commit) { c.Old = []string{names[0], packName(1)} }},
+		{"and packs, with a map", func(c *Commit) { c.Old, c.Body = []string{names[0], packName(1)}, example(Move).Body }},
+		{"to let them go", func(c *Commit) { c.Repack = true }},
+		{"without a ledger", func(c *Commit) { c.Ledger = "" }},
+		{"of a body", func(c *Commit) { c.Old = []string{ObjectName(Bodies, desktop, 3, sum("lost"))} }},
+	} {
+		bad := *good
+		if c.change(&bad); bad.Check() == nil {
+			t.Errorf("%s: accepted", c.name)
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ func (c *Commit) Role() trust.Role {
 	switch {
 	case c.Kind == Forget && !c.Withdraw:
 		return trust.Forget
-	case c.Kind == Move && c.Repack, c.Kind == Dismiss:
+	case c.Kind == Move && (c.Repack || c.Body == ""), c.Kind == Dismiss:
 		return trust.Maintain
 	}
 	return trust.Write

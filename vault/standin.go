@@ -1,0 +1,136 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+
+	"coffer/chunk"
+	"coffer/vault/ledger"
+	"coffer/vault/trust/canon"
+)
+
+// A ledger or roll that is lost leaves packs without their names. A move may
+// have written them anew. Else the remote's listing has them: whatever stands
+// there under a number is tried, and the IDs of the chunks, which only who has
+// the chunk keys can make, decide whether it is the right one.
+
+// ledgerOf returns a ledger, or what stands in for it; nil if there is nothing
+// but the listing.
+func (s *Source) ledgerOf(ctx context.Context, name string) (*ledger.Ledger, error) {
+	l, err := s.v.Ledger(ctx, name)
+	if err == nil || !isDamage(err) {
+		return l, err
+	}
+	t, e := s.allMoves(ctx)
+	if e != nil {
+		return nil, e
+	}
+	if l, e = s.v.standIn(ctx, t, name, 0); e != nil || l != nil {
+		return l, e
+	}
+	s.v.notice(name, err, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
+	return nil, nil
+}
+
+// standIn returns the ledger of a move that replaces a ledger or roll, or nil.
+func (v *Vault) standIn(ctx context.Context, t *moveTable, name string, depth int) (*ledger.Ledger, error) {
+	for _, m := range t.byOld[name] {
+		l, err := v.Ledger(ctx, m.Commit.Ledger)
+		if isDamage(err) && depth < maxMoveDepth {
+			l, err = v.standIn(ctx, t, m.Commit.Ledger, depth+1)
+		}
+		if l != nil || err != nil && !isDamage(err) {
+			return l, err
+		}
+	}
+	return nil, nil
+}
+
+// StandIn returns what a move says instead of a ledger or roll that is lost:
+// a ledger, of whose packs those of a roll's folder count. nil if none does.
+func (v *Vault) StandIn(ctx context.Context, moves []*Move, name string) (*ledger.Ledger, error) {
+	return v.standIn(ctx, tableOf(moves), name, 0)
+}
+
+// standInRoll returns the packs that a move names instead of a roll that is
+// lost, for cause.
+func (s *Source) standInRoll(ctx context.Context, name string, cause error) ([]ledger.Pack, error) {
+	t, err := s.allMoves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.v.standIn(ctx, t, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
+		s.v.notice(name, cause, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
+		return nil, cause
+	}
+	return s.v.packsInFolder(ctx, l, name)
+}
+
+// packsInFolder returns the packs of a ledger in the folder of a roll.
+func (v *Vault) packsInFolder(ctx context.Context, l *ledger.Ledger, roll string) ([]ledger.Pack, error) {
+	series, folder, _, err := ledger.ParseRollName(roll)
+	if err != nil {
+		return nil, damaged("%w", err)
+	}
+	var out []ledger.Pack
+	for p, err := range Packs(l, func(name string) ([]byte, error) { return v.fetchCached(ctx, name, ledger.MaxRoll) }) {
+		if err != nil {
+			return nil, err
+		}
+		if p.Series == series && ledger.FolderOf(p.Number) == folder {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// listedPack finds a pack by its number in the remote's listing.
+func (s *Source) listedPack(ctx context.Context, series chunk.Series, number uint32) (ledger.Pack, error) {
+	none := ledger.Pack{Series: series, Number: number}
+	id := ledger.FolderID{Series: series, Folder: ledger.FolderOf(number)}
+	s.mu.Lock()
+	packs, ok := s.listed[id]
+	s.mu.Unlock()
+	if !ok {
+		var err error
+		if packs, err = s.v.listFolder(ctx, id); err != nil {
+			return none, err
+		}
+		s.mu.Lock()
+		s.listed[id] = packs
+		s.mu.Unlock()
+	}
+	found := none
+	for _, p := range packs {
+		switch {
+		case p.Number != number:
+		case found.Size > 0:
+			return none, damaged("pack %s/%010d: two packs bear that number, and the list is lost that says which", series, number)
+		default:
+			found = p
+		}
+	}
+	if found.Size == 0 {
+		return none, damaged("pack %s/%010d: missing, and the list is lost that names it", series, number)
+	}
+	return found, nil
+}
+
+// listFolder lists the packs of one folder, in order.
+func (v *Vault) listFolder(ctx context.Context, id ledger.FolderID) ([]ledger.Pack, error) {
+	var out []ledger.Pack
+	for o, err := range v.store.List(ctx, "packs/"+id.Series.String()+"/"+canon.Number(uint64(id.Folder))+"/", "") {
+		if err != nil {
+			return nil, fmt.Errorf("list packs: %w", err)
+		}
+		if p, err := ledger.ParsePackName(o.Name); err == nil && o.Size > 0 {
+			p.Size = o.Size
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}

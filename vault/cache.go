@@ -11,7 +11,7 @@ import (
 )
 
 // The cache keeps small objects that were fetched or made: commits, ledgers,
-// rolls and condemned lists. The hash in an object's name guards its bytes; a
+// rolls, the sealed bodies of the newest snapshots and condemned lists. The hash in an object's name guards its bytes; a
 // cache that is gone or wrong costs a fetch.
 
 // cacheName turns an object name into a file name.
@@ -111,6 +111,9 @@ func (v *Vault) dropStale(h *ownHistory) {
 			}
 		}
 	}
+	for _, p := range h.Projects {
+		keep[cacheName(p.Body)] = true
+	}
 	for _, w := range h.Rolls {
 		keep[cacheName(w.Name)] = true
 	}
@@ -129,7 +132,7 @@ func (v *Vault) dropStale(h *ownHistory) {
 func (h *ownHistory) isStale(key string) bool {
 	kind, rest, _ := strings.Cut(key, "_")
 	switch kind {
-	case "ledgers", "rolls", "trust":
+	case "ledgers", "rolls", "trust", "snapshots":
 		return true
 	case "commits":
 		n, err := commit.ParseName(strings.ReplaceAll(key, "_", "/"))

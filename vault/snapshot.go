@@ -148,7 +148,7 @@ func (r *Run) writeLedgerAndBody(ctx context.Context, d *draft, s NewSnapshot) e
 		return fmt.Errorf("seal snapshot body: %w", err)
 	}
 	d.body = r.labelled(commit.Bodies, sum)
-	return r.put(ctx, remote.Object{Name: d.body, Data: obj, Sum: sum})
+	return r.putCached(ctx, remote.Object{Name: d.body, Data: obj, Sum: sum}) // sealed: the copy tells nobody more than the remote does
 }
 
 // writeLedger stores the ledger of used, and the rolls that became due.

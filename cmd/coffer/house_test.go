@@ -23,7 +23,7 @@ import (
 const (
 	houseGround = "chunk chunk/seal chunk/pack files"
 	houseNouns  = "vault/trust vault/commit vault/ledger vault/manifest vault/retention vault/kit vault/state"
-	houseVerbs  = "vault/backup vault/restore vault/verify vault/prune vault/mount"
+	houseVerbs  = "vault/backup vault/restore vault/verify vault/prune vault/mount vault/repair"
 	houseShelf  = "remote/s3 remote/dir remote/mem remote/fault"
 	houseFakes  = "remote/mem remote/fault"
 	houseVoices = "daemon/notify daemon/metrics daemon/control daemon/web"

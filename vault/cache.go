@@ -11,8 +11,9 @@ import (
 )
 
 // The cache keeps small objects that were fetched or made: commits, ledgers,
-// rolls, the sealed bodies of the newest snapshots and condemned lists. The hash in an object's name guards its bytes; a
-// cache that is gone or wrong costs a fetch.
+// rolls, condemned lists, and the sealed bodies of the newest snapshots. The
+// hash in an object's name guards its bytes; a cache that is gone or wrong
+// costs a fetch.
 
 // cacheName turns an object name into a file name.
 func cacheName(name string) string { return strings.ReplaceAll(name, "/", "_") }

@@ -155,6 +155,9 @@ func (v *Vault) learnLedger(ctx context.Context, k *known, name string) error {
 func (v *Vault) packsOf(ctx context.Context, name string) iter.Seq2[ledger.Pack, error] {
 	return func(yield func(ledger.Pack, error) bool) {
 		l, err := v.cachedLedger(ctx, name)
+		if isDamage(err) {
+			l, err = v.ledgerInstead(ctx, name, err)
+		}
 		if err != nil {
 			yield(ledger.Pack{}, err)
 			return

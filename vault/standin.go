@@ -52,6 +52,18 @@ func (v *Vault) StandIn(ctx context.Context, moves []*Move, name string) (*ledge
 	return v.standIn(ctx, tableOf(moves), name, 0)
 }
 
+// ledgerInstead returns what stands in for a ledger that is lost, or cause.
+func (v *Vault) ledgerInstead(ctx context.Context, name string, cause error) (*ledger.Ledger, error) {
+	moves, err := v.Moves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l, err := v.StandIn(ctx, moves, name); l != nil || err != nil {
+		return l, err
+	}
+	return nil, cause
+}
+
 // standInRoll returns the packs that a move names instead of a roll that is
 // lost, for cause.
 func (s *Source) standInRoll(ctx context.Context, name string, cause error) ([]ledger.Pack, error) {

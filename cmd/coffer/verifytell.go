@@ -46,14 +46,14 @@ func (d *door) verifyProblem(p verify.Problem) {
 // verifyReplaced tells of a bad pack that harms nothing.
 func (d *door) verifyReplaced(r verify.Replacement) {
 	if d.json {
-		d.emit("status", map[string]any{"event": "replaced", "object": r.Pack, "error": r.Err.Error(), "moves": r.Moves, "snapshots": r.Snapshots, "proven": r.Proven})
+		d.emit("status", map[string]any{"event": "replaced", "object": r.Object, "error": r.Err.Error(), "moves": r.Moves, "snapshots": r.Snapshots, "proven": r.Proven})
 		return
 	}
 	sure := "as far as can be told without the kit, all that was in it is stored elsewhere; --deep proves it"
 	if r.Proven {
 		sure = "proven: all that snapshots need of it is stored elsewhere"
 	}
-	d.note("healed: %s\n  %s\n  %s", safeName(r.Pack), plainText(r.Err.Error(), r.Pack), sure)
+	d.note("healed: %s\n  %s\n  %s", safeName(r.Object), plainText(r.Err.Error(), r.Object), sure)
 }
 
 func (d *door) tellVerify(r verify.Result, o verify.Options) {

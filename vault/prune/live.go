@@ -21,6 +21,7 @@ type live struct {
 	movedOn map[string]bool // packs that a live move replaces: they need not be there
 
 	repacks map[packID][]*vault.Said // what lets a pack go
+	standIn map[string][]*vault.Said // what stands in for a ledger or roll, by its name
 	pages   map[page]bool            // stretches of ledgers that were taken in
 	before  *ancestry
 }
@@ -59,7 +60,7 @@ type page struct {
 func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, error) {
 	l := &live{
 		v: v, past: past, objects: map[string]bool{}, packs: map[packID]need{}, movedOn: map[string]bool{},
-		repacks: map[packID][]*vault.Said{}, pages: map[page]bool{}, before: newAncestry(past.Commits),
+		repacks: map[packID][]*vault.Said{}, standIn: map[string][]*vault.Said{}, pages: map[page]bool{}, before: newAncestry(past.Commits),
 	}
 	moves := l.findRepacks()
 	if err := l.takeIn(ctx, l.roots()); err != nil {
@@ -99,11 +100,18 @@ func (l *live) roots() []*vault.Said {
 	return out
 }
 
-// findRepacks notes which packs repacks let go, and returns all moves.
+// findRepacks notes which packs repacks let go and what stands in for ledgers
+// and rolls, and returns all moves of packs.
 func (l *live) findRepacks() []*vault.Said {
 	var moves []*vault.Said
 	for _, c := range l.past.Commits {
 		if c.Kind != commit.Move {
+			continue
+		}
+		if c.Body == "" {
+			for _, old := range c.Old {
+				l.standIn[old] = append(l.standIn[old], c)
+			}
 			continue
 		}
 		moves = append(moves, c)
@@ -162,8 +170,15 @@ const unknownPacks = "the packs it names are not known, so they cannot be told f
 
 // ledger enters what a ledger names.
 func (l *live) ledger(ctx context.Context, name string, by []*vault.Said) error {
-	led, err := l.v.PeekLedger(ctx, name)
+	stood, err := l.standsIn(ctx, name, by)
 	if err != nil {
+		return err
+	}
+	led, err := l.v.PeekLedger(ctx, name)
+	switch {
+	case err != nil && stood && errors.Is(err, vault.ErrDamaged):
+		return nil
+	case err != nil:
 		return l.damage(name, err)
 	}
 	must := slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind != commit.Progress })
@@ -173,6 +188,24 @@ func (l *live) ledger(ctx context.Context, name string, by []*vault.Said) error 
 		}
 	}
 	return nil
+}
+
+// standsIn enters what stands in for a ledger or roll, whether that can be read
+// here or not, and tells if there is something that can.
+func (l *live) standsIn(ctx context.Context, name string, by []*vault.Said) (stood bool, err error) {
+	for _, m := range l.standIn[name] {
+		if l.objects[m.Ledger] {
+			stood = true // taken in before
+			continue
+		}
+		l.objects[m.Ledger] = true
+		before := len(l.past.Stops)
+		if err := l.ledger(ctx, m.Ledger, by); err != nil {
+			return stood, err
+		}
+		stood = stood || len(l.past.Stops) == before
+	}
+	return stood, nil
 }
 
 // folder enters what a ledger says of one folder of packs.
@@ -189,8 +222,15 @@ func (l *live) folder(ctx context.Context, f *ledger.Folder, by []*vault.Said, m
 		return nil
 	}
 	l.pages[key] = true
-	data, err := l.v.Peek(ctx, f.Roll, ledger.MaxRoll)
+	stood, err := l.standsIn(ctx, f.Roll, by)
 	if err != nil {
+		return err
+	}
+	data, err := l.v.Peek(ctx, f.Roll, ledger.MaxRoll)
+	switch {
+	case err != nil && stood && errors.Is(err, vault.ErrDamaged):
+		return nil
+	case err != nil:
 		return l.damage(f.Roll, err)
 	}
 	one := ledger.Ledger{Folders: []ledger.Folder{*f}}
@@ -261,7 +301,7 @@ func (l *live) seen(name string, size int64) {
 func (l *live) lacking(listed map[string]bool) {
 	var missing []string
 	for name := range l.objects {
-		if !listed[name] {
+		if !listed[name] && len(l.standIn[name]) == 0 {
 			missing = append(missing, name)
 		}
 	}

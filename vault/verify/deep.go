@@ -32,6 +32,10 @@ func (c *check) walkManifests(ctx context.Context) error {
 	}
 	done := map[seen]bool{}
 	for _, s := range c.snaps {
+		if c.bookOf(s).lost {
+			c.gaps = true // told; which packs it means is not known here
+			continue
+		}
 		src, err := c.v.Source(ctx, s)
 		if err != nil {
 			if err := c.damage(err, s.Commit.Body, []*vault.Snapshot{s}, "this snapshot"); err != nil {
@@ -124,6 +128,7 @@ func (c *check) use(s *vault.Snapshot, b *book, use manifest.Use) {
 	c.res.Entries++
 	n := c.find(b, numbered{use.Ref.Series, use.Ref.Number})
 	if n == nil {
+		c.unnamed = true
 		c.tell(Problem{Object: s.Commit.Ledger, Err: fmt.Errorf("%w: it does not name pack %s/%010d, which %q needs", vault.ErrDamaged, use.Ref.Series, use.Ref.Number, use.Path),
 			Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{strings.Clone(use.Path)}, FileCount: 1})
 		return

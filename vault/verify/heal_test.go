@@ -140,7 +140,7 @@ func wantWhole(t *testing.T, room *vaulttest.Room, replaced int) {
 	}
 	for _, r := range res.Replaced {
 		if !r.Proven {
-			t.Errorf("%s is not proven to be replaced", r.Pack)
+			t.Errorf("%s is not proven to be replaced", r.Object)
 		}
 	}
 	res = check(t, room.Reopen(t), verify.Options{ReadData: 1})

@@ -7,6 +7,7 @@ import (
 
 	"coffer/chunk"
 	"coffer/vault"
+	"coffer/vault/ledger"
 )
 
 // moved is a move that replaces a needed pack, with the packs it names.
@@ -20,10 +21,11 @@ type moved struct {
 // that these name instead: those are needed too, and may have been replaced in
 // their turn.
 func (c *check) moves(ctx context.Context) error {
-	all, err := c.v.Moves(ctx)
+	all, err := c.allMoves(ctx)
 	if err != nil {
 		return err
 	}
+	all = slices.Clone(all)
 	c.moved = map[string][]*moved{}
 	names := map[string]*need{}
 	for _, n := range c.needed {
@@ -46,6 +48,51 @@ func (c *check) moves(ctx context.Context) error {
 		c.res.Bytes += n.pack.Size
 	}
 	return nil
+}
+
+// allMoves reads the moves, once.
+func (c *check) allMoves(ctx context.Context) (_ []*vault.Move, err error) {
+	if c.all == nil {
+		c.all, err = c.v.Moves(ctx)
+	}
+	return c.all, err
+}
+
+const harmsOfList = "nothing that restore does not find by other means, with the kit; but deletion stops until it is back:  coffer repair"
+
+// standIn returns what stands in for a ledger or roll that cannot be read, or
+// nil. why is taken down if so.
+func (c *check) standIn(ctx context.Context, name string, why error, snaps []*vault.Snapshot) (*ledger.Ledger, error) {
+	if !errors.Is(why, vault.ErrDamaged) && !isRoll(why) {
+		return nil, why
+	}
+	all, err := c.allMoves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.v.StandIn(ctx, all, name)
+	if err != nil || l == nil {
+		return nil, err
+	}
+	r := Replacement{Object: name, Err: why, Snapshots: shorts(snaps)}
+	for _, m := range all {
+		if slices.Contains(m.Commit.Old, name) {
+			r.Moves = append(r.Moves, m.Name.Base())
+		}
+	}
+	c.lists = append(c.lists, r)
+	return l, nil
+}
+
+// pageOf picks what a ledger needs of a folder from what stands in for its roll.
+func (c *check) pageOf(ctx context.Context, f *ledger.Folder, stand *ledger.Ledger) (needs []*need, err error) {
+	packs, err := c.v.PacksNamed(ctx, stand)
+	for _, p := range packs {
+		if p.Series == f.Series && ledger.FolderOf(p.Number) == f.Folder && (f.All || f.Bits.Has(p.Number)) {
+			needs = append(needs, c.need(p))
+		}
+	}
+	return needs, err
 }
 
 // move takes in one move.

@@ -244,6 +244,10 @@ func (c *check) tellBadPacks() error {
 	if err != nil {
 		return err
 	}
+	for _, r := range c.lists {
+		r.Proven = c.o.Deep && !c.gaps && !c.unnamed
+		c.tellOf(r)
+	}
 	slices.SortFunc(bad, func(a, b *need) int { return strings.Compare(a.pack.Name(), b.pack.Name()) })
 	for _, n := range bad {
 		if c.heals(n, unhealed[n.pack.Name()]) {
@@ -266,10 +270,14 @@ func (c *check) heals(n *need, unhealed int) bool {
 }
 
 func (c *check) tellReplaced(n *need) {
-	r := Replacement{Pack: n.pack.Name(), Err: n.bad, Snapshots: shorts(c.needing(n)), Proven: c.o.Deep && !c.gaps}
+	r := Replacement{Object: n.pack.Name(), Err: n.bad, Snapshots: shorts(c.needing(n)), Proven: c.o.Deep && !c.gaps}
 	for _, m := range c.moved[n.pack.Name()] {
 		r.Moves = append(r.Moves, m.Name.Base())
 	}
+	c.tellOf(r)
+}
+
+func (c *check) tellOf(r Replacement) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.res.Replaced = append(c.res.Replaced, r)

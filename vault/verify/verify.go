@@ -62,14 +62,15 @@ type Problem struct {
 }
 
 // A Replacement is a pack that is missing or wrong, and of which a move says
-// where its chunks are now.
+// where its chunks are now; or a ledger or roll, for which another one stands in.
 type Replacement struct {
-	Pack      string // full name
+	Object    string // full name
 	Err       error
 	Moves     []string // base names of the moves' commits
 	Snapshots []string // short IDs of those that need it, the first twenty
-	// Proven: every chunk of it that a snapshot needs was found elsewhere. Only
-	// Deep can tell; without the identity maps cannot be read.
+	// Proven: every chunk of it that a snapshot needs was found elsewhere, or
+	// every pack that one needs is named. Only Deep can tell; without the
+	// identity neither maps nor manifests can be read.
 	Proven bool
 }
 
@@ -136,20 +137,23 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 
 // check is one verification at work.
 type check struct {
-	v      *vault.Vault
-	o      *Options
-	began  time.Time    // by the local clock
-	now    time.Time    // by the remote's clock, when it began
-	reads  *vault.Reads // what former runs found
-	snaps  []*vault.Snapshot
-	books  []*book            // distinct ledgers, with the snapshots that name them
-	needed map[packID]*need   // all packs that any ledger names
-	first  map[numbered]*need // the first of them with that number
-	pages  map[page][]*need
-	listed map[string]int64 // sizes of bodies found by listing
-	harmed map[*need]*harm
-	moved  map[string][]*moved // moves that count, by the full name of a pack they replace
-	gaps   bool                // some manifest could not be walked
+	v       *vault.Vault
+	o       *Options
+	began   time.Time    // by the local clock
+	now     time.Time    // by the remote's clock, when it began
+	reads   *vault.Reads // what former runs found
+	snaps   []*vault.Snapshot
+	books   []*book            // distinct ledgers, with the snapshots that name them
+	needed  map[packID]*need   // all packs that any ledger names
+	first   map[numbered]*need // the first of them with that number
+	pages   map[page][]*need
+	listed  map[string]int64 // sizes of bodies found by listing
+	harmed  map[*need]*harm
+	moved   map[string][]*moved // moves that count, by the full name of a pack they replace
+	gaps    bool                // some manifest could not be walked
+	unnamed bool                // some ledger does not name a pack that its manifest needs
+	all     []*vault.Move       // all moves; nil until they were read
+	lists   []Replacement       // ledgers and rolls that something stands in for
 
 	mu    sync.Mutex
 	res   Result           // guarded by mu
@@ -178,6 +182,7 @@ type need struct {
 // book is a ledger and who needs it.
 type book struct {
 	name  string
+	lost  bool              // the ledger is, and nothing stands in for it
 	snaps []*vault.Snapshot // of a move: those that need a pack it replaces
 	set   ledger.Set
 	other map[numbered]*need // where this ledger means another pack by a number than the first ledger did
@@ -300,7 +305,16 @@ func (c *check) ledgers(ctx context.Context) error {
 func (c *check) ledger(ctx context.Context, b *book) error {
 	l, err := c.v.Ledger(ctx, b.name)
 	if err != nil {
-		return c.damage(err, b.name, b.snaps, "these snapshots: without their ledger their packs have no names; their chunks are still in the packs")
+		stand, e := c.standIn(ctx, b.name, err, b.snaps)
+		switch {
+		case e != nil:
+			return e
+		case stand != nil:
+			l = stand
+		default:
+			b.lost = true
+			return c.damage(err, b.name, b.snaps, harmsOfList)
+		}
 	}
 	return c.folders(ctx, b, l)
 }
@@ -327,10 +341,16 @@ func (c *check) folder(ctx context.Context, b *book, f *ledger.Folder) error {
 	needs, ok := c.pages[key]
 	if !ok {
 		var err error
-		if needs, err = c.page(ctx, f); err != nil {
-			return c.damage(err, f.Roll, b.snaps, "files of these snapshots whose packs that roll lists")
+		if needs, err = c.page(ctx, f, b.snaps); err != nil {
+			err = c.damage(err, f.Roll, b.snaps, harmsOfList)
+		}
+		if err != nil {
+			return err
 		}
 		c.pages[key] = needs
+	}
+	if needs == nil {
+		b.lost = true
 	}
 	for _, n := range needs {
 		c.needs(b, n)
@@ -339,10 +359,14 @@ func (c *check) folder(ctx context.Context, b *book, f *ledger.Folder) error {
 }
 
 // page reads the roll of a folder and picks what the ledger needs of it.
-func (c *check) page(ctx context.Context, f *ledger.Folder) ([]*need, error) {
+func (c *check) page(ctx context.Context, f *ledger.Folder, snaps []*vault.Snapshot) ([]*need, error) {
 	data, err := c.v.FetchNamed(ctx, f.Roll, ledger.MaxRoll)
 	if err != nil {
-		return nil, err
+		stand, e := c.standIn(ctx, f.Roll, err, snaps)
+		if e != nil || stand == nil {
+			return nil, errors.Join(e, err)
+		}
+		return c.pageOf(ctx, f, stand)
 	}
 	one := ledger.Ledger{Folders: []ledger.Folder{*f}}
 	var needs []*need

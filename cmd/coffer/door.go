@@ -100,7 +100,7 @@ Start with:  coffer backup now ~/projects`)
 		d.serviceCommand(), d.logsCommand(), d.pruneCommand(),
 		d.forgetCommand(), d.undeleteCommand(), d.pinCommand(), d.unpinCommand(),
 		d.deviceCommand(), d.recipientCommand(),
-		d.drillCommand(),
+		d.drillCommand(), d.repairCommand(),
 		d.completionCommand(),
 		d.doctorCommand(),
 	)

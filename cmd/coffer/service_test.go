@@ -200,3 +200,41 @@ func TestShellWord(t *testing.T) {
 		}
 	}
 }
+
+// TestSystemServiceWantsAHome holds that a service of the system is not made for
+// a user whose vaults it could neither find nor make.
+func TestSystemServiceWantsAHome(t *testing.T) {
+	dir := t.TempDir()
+	h := home{account: "games", config: filepath.Join(dir, "config.toml"), state: filepath.Join(dir, "state")}
+	d := &door{}
+	if _, err := d.configFor(h); !errors.Is(err, os.ErrNotExist) || isThere(h.config) {
+		t.Errorf("without a config: %v", err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const vault, project = "[vault.disk]\nremote = \"/mnt/disk\"\n", "[project.site]\npaths = [\"/srv/site\"]\n"
+	write(vault)
+	if _, err := d.configFor(h); err == nil || !strings.Contains(err.Error(), "no project") {
+		t.Errorf("without a project: %v", err)
+	}
+	write(vault + project)
+	if _, err := d.configFor(h); err == nil || !strings.Contains(err.Error(), "backed nothing up yet") {
+		t.Errorf("without local state: %v", err)
+	}
+	if err := os.Mkdir(h.state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.configFor(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Daemon.MetricsFile = "/var/metrics/coffer.prom"
+	text, err := fileOf(systemd{account: "games"}, h, "/usr/bin/coffer", c)
+	if want := "\nReadWritePaths=-" + h.state + " -/mnt/disk -/var/metrics\n"; err != nil || !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s\n%v", want, text, err)
+	}
+}

@@ -172,6 +172,9 @@ func (d *door) configFor(h home) (*config.Config, error) {
 	if len(c.Projects) == 0 {
 		return nil, usagef("add a [project.NAME] to "+h.config, "the config names no project, so the daemon would have nothing to do")
 	}
+	if h.account != "" && !isThere(h.state) {
+		return nil, usagef("as "+h.account+":  coffer backup now", "there is no %s: %s has backed nothing up yet", h.state, h.account)
+	}
 	if h.account != "" {
 		return c, nil // root must not open another's state
 	}

@@ -180,9 +180,9 @@ func TestNextAgainstCalendar(t *testing.T) {
 
 // TestNextOverAYear meets every change of a zone's year, and none by name.
 func TestNextOverAYear(t *testing.T) {
-	for _, zone := range []string{"Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca"} {
+	for _, zone := range []string{"Europe/Berlin", "Africa/Casablanca"} {
 		loc := loadZone(t, zone)
-		for _, spec := range []string{"30 2 * * *", "15 * * * *", "30 1 * * 0"} {
+		for _, spec := range []string{"30 2 * * *", "15 * * * *"} {
 			if err := compare(spec, zone, loc, day(t, "2026-01-05"), day(t, "2027-01-05")); err != nil {
 				t.Error(err)
 			}

@@ -240,7 +240,8 @@ func (v *Vault) AddRecipient(ctx context.Context, k *kit.Kit, recipient string) 
 }
 
 // RemoveRecipient ends that for what is stored from the next run on. What was
-// stored before stays open to it. The kit's own cannot be removed.
+// stored before stays open to it, and is still relied on. The kit's own cannot
+// be removed.
 func (v *Vault) RemoveRecipient(ctx context.Context, k *kit.Kit, recipient string) error {
 	if v.IsRoot(k) && recipient == k.Identity.Recipient() {
 		return errors.New("that recipient is the recovery kit's own: without it nobody could restore")

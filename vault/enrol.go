@@ -337,6 +337,10 @@ func (v *Vault) inheritSeries(ctx context.Context, src *Source) error {
 	if err != nil {
 		return err
 	}
+	hash, err := hashRecipients(sealedTo)
+	if err != nil {
+		return err
+	}
 	tables, tops := map[chunk.Series]*state.PackTable{}, map[chunk.Series]uint32{}
 	defer func() {
 		for _, t := range tables {
@@ -371,28 +375,27 @@ func (v *Vault) inheritSeries(ctx context.Context, src *Source) error {
 				continue
 			}
 			d.Series = append(d.Series, state.SeriesState{
-				Series: series.String(), Kind: string(chunk.Data), RecipientsHash: sealedTo, Next: top + 1, Closed: true,
+				Series: series.String(), Kind: string(chunk.Data), RecipientsHash: hash, Recipients: recipientTags(sealedTo), Next: top + 1, Closed: true,
 			})
 		}
 		return nil
 	})
 }
 
-// recipientsOf tells whom the runs of a former trust sealed to, as the hash by
-// which series are told apart.
-func (v *Vault) recipientsOf(ctx context.Context, name string) (string, error) {
+// recipientsOf tells to whom the runs of a former trust sealed at least.
+func (v *Vault) recipientsOf(ctx context.Context, name string) ([]string, error) {
 	if name == v.TrustName() {
-		return hashRecipients(v.Trust().Recipients)
+		return v.Trust().Recipients, nil
 	}
 	n, sum, err := trust.ParseName(name)
 	if err != nil {
-		return "", damaged("%w", err)
+		return nil, damaged("%w", err)
 	}
 	t, err := v.openTrust(ctx, foundTrust{name, n, sum})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return hashRecipients(t.Recipients)
+	return t.Recipients, nil
 }
 
 // recoverRoot enters every ref of one tree into the index, in batches grouped

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -94,7 +96,7 @@ func (v *Vault) learn(ctx context.Context, h *ownHistory, now time.Time) (*known
 	k := newKnown()
 	dev := v.device()
 	for _, s := range dev.Series {
-		if s.RecipientsHash != dev.RecipientsHash {
+		if !opensToAll(s, dev) {
 			continue
 		}
 		table, err := v.dir.Packs(s.ID())
@@ -117,6 +119,28 @@ func (v *Vault) learn(ctx context.Context, h *ownHistory, now time.Time) (*known
 		}
 	}
 	return k, nil
+}
+
+// opensToAll tells whether the packs of a series are sealed to at least all
+// present recipients: whoever can read a snapshot must be able to read what it
+// relies on. One that was removed since does no harm.
+func opensToAll(s state.SeriesState, dev *state.Device) bool {
+	if s.RecipientsHash == dev.RecipientsHash {
+		return true
+	}
+	return len(s.Recipients) > 0 && !slices.ContainsFunc(recipientTags(dev.Recipients), func(tag string) bool {
+		return !slices.Contains(s.Recipients, tag)
+	})
+}
+
+// recipientTags are by what a series remembers each of its recipients.
+func recipientTags(lines []string) []string {
+	var tags []string
+	for _, line := range lines {
+		sum := sha256.Sum256([]byte(line))
+		tags = append(tags, hex.EncodeToString(sum[:8]))
+	}
+	return tags
 }
 
 // liveLedgers names the ledgers whose packs a prune spares on this device's account.

@@ -280,6 +280,9 @@ func (r *Run) readBack(ctx context.Context, last *sentPack) error {
 // with the state file's hash, so that a bit flipped in memory cannot seal a
 // snapshot to nobody.
 func (r *Run) checkRecipients() error {
+	if r.role != "" {
+		return nil // a clerk seals nothing
+	}
 	if got := hex.EncodeToString(sumOf(r.recipients.Hash())); got != r.sealedTo {
 		return errors.New("the recipients in memory are not those of the trust; memory may be failing; nothing was committed")
 	}

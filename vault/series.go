@@ -42,7 +42,9 @@ func (v *Vault) newSeries(kind chunk.Kind) (state.SeriesState, error) {
 	if _, err := rand.Read(id[:]); err != nil {
 		return state.SeriesState{}, err
 	}
-	s := state.SeriesState{Series: id.String(), Kind: string(kind), RecipientsHash: v.device().RecipientsHash}
+	s := state.SeriesState{
+		Series: id.String(), Kind: string(kind), RecipientsHash: v.device().RecipientsHash, Recipients: recipientTags(v.device().Recipients),
+	}
 	err := v.updateDevice(func(d *state.Device) error {
 		for i := range d.Series {
 			if d.Series[i].Kind == s.Kind {

@@ -133,9 +133,8 @@ func (d *door) recipientRemoveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "remove RECIPIENT", Aliases: []string{"rm"}, Short: "Seal nothing more to a key (needs the kit)",
 		Long: `Seal nothing more to a key, from the next backup on. What was stored before stays open
-to its holder, for as long as it is there or was copied. The next backup of each
-project uploads everything once more, so that new snapshots need no pack that the
-key opens. RECIPIENT is the key or its beginning.`,
+to its holder, for as long as it is there or was copied; files that do not change are
+not stored anew. RECIPIENT is the key or its beginning.`,
 		Args: exactly(1, "coffer recipient remove RECIPIENT --kit FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return d.recipientRemove(cmd.Context(), args[0], yes) },
 	}
@@ -153,14 +152,11 @@ func (d *door) recipientRemove(ctx context.Context, line string, yes bool) error
 		return usagef("coffer recipient list  shows all", "%d recipients begin with %q", len(hits), line)
 	}
 	d.note("what is stored by now stays open to it: only a new vault would change that")
-	if err := d.tellUploadAgain(ctx, v); err != nil {
-		return err
-	}
 	if err := d.agree(yes, "coffer recipient remove", "remove "+shortKey(hits[0])+"?"); err != nil {
 		return err
 	}
 	if err := v.RemoveRecipient(ctx, k, hits[0]); err != nil {
 		return err
 	}
-	return d.tellTrust(v, "removed; snapshots from the next backup on are closed to it")
+	return d.tellTrust(v, "removed; what is stored from the next backup on is closed to it")
 }

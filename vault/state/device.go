@@ -54,11 +54,14 @@ type Device struct {
 
 // A SeriesState is a run of pack numbers that this device knows.
 type SeriesState struct {
-	Series         string `json:"series"`           // 16 hex digits
-	Kind           string `json:"kind"`             // "d" or "s", see [chunk.Kind]
-	RecipientsHash string `json:"recipientsHash"`   // whom its packs are sealed to, 64 hex digits
-	Next           uint32 `json:"next"`             // all below are reserved, by now used or gaps
-	Closed         bool   `json:"closed,omitempty"` // known, never written again: inherited, sealed to former recipients, or the state was restored
+	Series         string `json:"series"`         // 16 hex digits
+	Kind           string `json:"kind"`           // "d" or "s", see [chunk.Kind]
+	RecipientsHash string `json:"recipientsHash"` // whom its packs are sealed to, 64 hex digits
+	// Recipients are the beginnings of the hashes of each of them, 16 hex
+	// digits. Empty: not known one by one.
+	Recipients []string `json:"recipients,omitempty"`
+	Next       uint32   `json:"next"`             // all below are reserved, by now used or gaps
+	Closed     bool     `json:"closed,omitempty"` // known, never written again: inherited, sealed to former recipients, or the state was restored
 }
 
 // ID returns the series' name. The state must have passed [Device.Check].
@@ -132,6 +135,9 @@ func (d *Device) checkLists() error {
 	}
 	seen := make(map[string]bool, len(d.Series))
 	for _, s := range d.Series {
+		if len(s.Recipients) > 8 || slices.ContainsFunc(s.Recipients, func(r string) bool { return !isHex(r, 8) }) {
+			return fmt.Errorf("recipients of series %.40q are not in their form", s.Series)
+		}
 		if !isHex(s.Series, 8) || !isHex(s.RecipientsHash, 32) || s.Kind != "d" && s.Kind != "s" || s.Next > MaxNumber+1 {
 			return fmt.Errorf("series %.40q is not in its form", s.Series)
 		}

@@ -93,7 +93,11 @@ func (s *Store) put(act, name string, data []byte) error {
 		return fmt.Errorf("%s %s: %w", act, name, fs.ErrExist)
 	}
 	now := s.now()
-	s.objects[name] = object{slices.Clone(data), now, now.Add(s.lock)}
+	o := object{data: slices.Clone(data), time: now}
+	if s.lock > 0 { // else a clock that is set back would find it locked
+		o.lock = now.Add(s.lock)
+	}
+	s.objects[name] = o
 	return nil
 }
 

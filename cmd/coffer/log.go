@@ -61,6 +61,7 @@ func (d *door) daemonLog() (*slog.Logger, *slog.LevelVar, io.Closer, error) {
 		handlers = append(handlers, slog.NewTextHandler(f, &slog.HandlerOptions{Level: at, ReplaceAttr: withoutTime}))
 	case isTerminal(d.err):
 		handlers = append(handlers, slog.NewTextHandler(d.err, o))
+	case host.UnderLaunchd(): // the file that takes the error stream there is never cut
 	default:
 		handlers = append(handlers, slog.NewJSONHandler(d.err, o))
 	}

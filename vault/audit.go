@@ -59,6 +59,9 @@ func (r *Run) isSmall() bool {
 func (r *Run) auditSeries(ctx context.Context, series chunk.Series, table *state.PackTable) (lost int, err error) {
 	relied := new(ledger.Set)
 	for number, info := range table.All() {
+		if info.Flags&state.PackReplaced != 0 {
+			continue // a prune may have deleted it
+		}
 		if r.known.live.Load().Has(series, number) || r.known.fence.Load().trusts(info.Acked) {
 			relied.Add(series, number)
 		}

@@ -232,7 +232,7 @@ func (h *healer) names(w state.Wound) {
 // commit writes ledger and map of the move, commits it, and notes what is left.
 func (h *healer) commit(ctx context.Context) error {
 	if len(h.where) > 0 {
-		if err := h.r.commitMove(ctx, h.old, h.where, h.used); err != nil {
+		if err := h.r.commitMove(ctx, h.old, h.where, h.used, false); err != nil {
 			return err
 		}
 	}
@@ -245,8 +245,9 @@ func (h *healer) commit(ctx context.Context) error {
 	return nil
 }
 
-// commitMove says of the packs old, sorted by name, where their chunks are.
-func (r *Run) commitMove(ctx context.Context, old []string, where map[chunk.ID]chunk.Ref, used *ledger.Set) error {
+// commitMove says of the packs old, sorted by name, where their chunks are. With
+// repack it lets them go, which needs the role maintain.
+func (r *Run) commitMove(ctx context.Context, old []string, where map[chunk.ID]chunk.Ref, used *ledger.Set, repack bool) error {
 	refs := make([]chunk.Ref, 0, len(where))
 	for _, ref := range where {
 		refs = append(refs, ref)
@@ -259,7 +260,7 @@ func (r *Run) commitMove(ctx context.Context, old []string, where map[chunk.ID]c
 	if err != nil {
 		return fmt.Errorf("seal map: %w", err)
 	}
-	d := draft{kind: commit.Move, body: r.labelled(commit.Moves, sum), old: old, used: used}
+	d := draft{kind: commit.Move, body: r.labelled(commit.Moves, sum), old: old, repack: repack, used: used}
 	if d.ledger, err = r.writeLedger(ctx, &d, used); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type draft struct {
 	undo      bool           // of a forget: it withdraws others
 	dismisses []string       // object names
 	old       []string       // of a move: full names of the packs it replaces, sorted
+	repack    bool           // of a move: they may go
 	detail    *commit.Detail // of a check or drill
 	stable    string         // of a snapshot: see stableDigest
 	used      *ledger.Set    // packs it needs
@@ -167,7 +168,7 @@ func (r *Run) build(ctx context.Context, d draft) (*commit.Commit, []byte, error
 	c := &commit.Commit{
 		Version: 1, Vault: r.v.Trust().Vault, Device: r.v.Device(), Project: d.project, Kind: d.kind,
 		Time: r.now().UTC().Truncate(time.Second), Body: d.body, Ledger: d.ledger, Trust: r.v.TrustName(),
-		Ends: d.ends, Old: d.old, Detail: d.detail, Heads: r.own.otherHeads(), Forgets: d.forgets, Withdraw: d.undo, Dismisses: d.dismisses,
+		Ends: d.ends, Old: d.old, Repack: d.repack, Detail: d.detail, Heads: r.own.otherHeads(), Forgets: d.forgets, Withdraw: d.undo, Dismisses: d.dismisses,
 	}
 	heads, err := r.v.headCommits(ctx, r.own)
 	if err != nil {

@@ -27,6 +27,8 @@ type RunOptions struct {
 	// they are merged, if it is more than usual: a run with many lanes makes as
 	// many.
 	MaxSmall int
+	// Role is what the trust must let this device do; "" means write.
+	Role trust.Role
 	// OnWarning is told what does not stop the run, such as a device's fork. It
 	// may be called by several goroutines at once.
 	OnWarning func(error)
@@ -103,7 +105,7 @@ func (v *Vault) Begin(ctx context.Context, o RunOptions) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{v: v, o: o, lock: lock, series: map[chunk.Kind]*numbers{}}
+	r := &Run{v: v, o: o, role: o.Role, lock: lock, series: map[chunk.Kind]*numbers{}}
 	if err := r.begin(ctx); err != nil {
 		r.release()
 		return nil, err

@@ -20,10 +20,21 @@ type Use struct {
 // twice comes twice. Errors are those of Walk; a list chunk that cannot be
 // read does not end the sequence either.
 func Closure(ctx context.Context, root Root, get Get) iter.Seq2[Use, error] {
+	return ClosureBut(ctx, root, get, nil)
+}
+
+// ClosureBut is Closure without the segments that skip names and all that lies
+// below them: of trees that have most in common each part is read once. skip is
+// called by one goroutine at a time, ahead of what is yielded.
+func ClosureBut(ctx context.Context, root Root, get Get, skip func(segment chunk.Ref) bool) iter.Seq2[Use, error] {
 	return func(yield func(Use, error) bool) {
 		var o order
 		var e Entry
-		for s, err := range segments(ctx, root, get, WalkOptions{}) {
+		for s, err := range segments(ctx, root, get, WalkOptions{skip: skip}) {
+			if s.skipped {
+				o.restart()
+				continue
+			}
 			if s.node.count > 0 && !yield(Use{chunk.Segment, s.node.ref, s.node.path}, nil) {
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"sync"
 
+	"coffer/chunk"
 	"coffer/files"
 )
 
@@ -17,6 +18,9 @@ type WalkOptions struct {
 	// Ahead is how many segments are fetched while earlier ones are in use,
 	// each of them at most MaxSegment bytes. Default: 3.
 	Ahead int
+
+	// skip tells of segments, and all below them, that they are not wanted.
+	skip func(chunk.Ref) bool
 }
 
 // Walk yields the entries of a tree in order, fetching only the segments that
@@ -88,9 +92,10 @@ func (s span) ends(path string) bool {
 // A segment is a node that was met on the way through a tree, with its bytes
 // if it is of level 0.
 type segment struct {
-	node node
-	data []byte
-	err  error
+	node    node
+	data    []byte
+	err     error
+	skipped bool // not fetched, with all below it
 }
 
 // entries reads a segment of level 0 into e, entry by entry. The error ends it.
@@ -121,7 +126,7 @@ func segments(ctx context.Context, root Root, get Get, opts WalkOptions) iter.Se
 			return
 		}
 		inner, cancel := context.WithCancel(ctx)
-		d := descent{ctx: inner, get: get, span: opts.span(), queue: make(chan chan segment, opts.ahead())}
+		d := descent{ctx: inner, get: get, span: opts.span(), skip: opts.skip, queue: make(chan chan segment, opts.ahead())}
 		defer d.fetches.Wait()
 		defer cancel()
 		d.fetches.Go(func() {
@@ -168,6 +173,7 @@ type descent struct {
 	ctx     context.Context // of the fetches; ends with the walk
 	get     Get
 	span    span
+	skip    func(chunk.Ref) bool // nil: none
 	queue   chan chan segment
 	fetches sync.WaitGroup
 }
@@ -187,11 +193,15 @@ func (d *descent) visit(n *node) bool {
 	case <-d.ctx.Done():
 		return false
 	}
+	if d.skip != nil && d.skip(n.ref) {
+		c <- segment{node: *n, skipped: true}
+		return true
+	}
 	if n.level == 0 {
 		leaf := *n
 		d.fetches.Go(func() {
 			data, err := leaf.fetch(d.ctx, d.get)
-			c <- segment{leaf, data, err}
+			c <- segment{node: leaf, data: data, err: err}
 		})
 		return true
 	}

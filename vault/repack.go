@@ -42,7 +42,8 @@ func (v *Vault) BeginRepack(ctx context.Context, warn func(error)) (*Run, error)
 // where it is now and let the old packs go: a prune deletes them as it does
 // everything else. Which chunks are needed must have been found out since the
 // run began, or nothing of this device was committed since. A pack that cannot
-// be read stays as it is. Killed anywhere, all that was committed restores.
+// be read stays as it is. done, if not nil, is told of each pack. Killed
+// anywhere, all that was committed restores.
 func (r *Run) Repack(ctx context.Context, packs []Partly, done func(Partly)) (Repacked, error) {
 	r.stopProgress()
 	for _, p := range packs { // none of them is a place to put a chunk
@@ -58,7 +59,9 @@ func (r *Run) Repack(ctx context.Context, packs []Partly, done func(Partly)) (Re
 		if err != nil {
 			return m.done, fmt.Errorf("repack: %w", err)
 		}
-		done(p)
+		if done != nil {
+			done(p)
+		}
 	}
 	if err := m.commit(ctx); err != nil {
 		return m.done, fmt.Errorf("repack: %w", err)

@@ -18,21 +18,23 @@ func TestCrash(t *testing.T) {
 		_, err := c.tryPrune(ctx, all)
 		return err
 	}
+	settle := func(c *yard) { c.settle() }
 	t.Run("condemning", func(t *testing.T) {
 		y, _, _ := story(t)
-		y.crashEverywhere(t, play)
+		y.crashEverywhere(t, play, settle)
 	})
 	t.Run("deleting", func(t *testing.T) {
 		y, _, _ := story(t)
 		y.prune()
 		y.time.pass(2 * day)
-		y.crashEverywhere(t, play)
+		y.crashEverywhere(t, play, settle)
 	})
 }
 
 // crashEverywhere plays the scene once to the end, and then once for every
-// operation and every way in which that may fail.
-func (y *yard) crashEverywhere(t *testing.T, scene func(c *yard, ctx context.Context) error) {
+// operation and every way in which that may fail. settle finishes what there is
+// to do.
+func (y *yard) crashEverywhere(t *testing.T, scene func(c *yard, ctx context.Context) error, settle func(c *yard)) {
 	base := y.memory().Clone()
 	calm := fault.New(base.Clone(), 1)
 	c := y.on(t, y.room.Image(t).With(calm))
@@ -40,7 +42,7 @@ func (y *yard) crashEverywhere(t *testing.T, scene func(c *yard, ctx context.Con
 		t.Fatal(err)
 	}
 	log := calm.Log()
-	c.settle()
+	settle(c)
 	left := c.prunable()
 	for i, e := range log {
 		for _, do := range ways(e.Op) {
@@ -59,7 +61,8 @@ func (y *yard) crashEverywhere(t *testing.T, scene func(c *yard, ctx context.Con
 				store.Clear()
 				c.check()
 				c.whole()
-				c.settle()
+				c.mend()
+				settle(c)
 				c.check()
 				if now := c.prunable(); len(now) != len(left) {
 					t.Errorf("left %d objects, without a crash %d: %q", len(now), len(left), now)
@@ -85,7 +88,6 @@ func ways(op remote.Op) []fault.Action {
 // settle backs up and prunes until nothing is left to do.
 func (y *yard) settle() {
 	y.t.Helper()
-	y.mend()
 	y.back()
 	for range 2 {
 		y.prune()
@@ -95,10 +97,23 @@ func (y *yard) settle() {
 	y.deep()
 }
 
-// mend removes lists of which a store without atomic writes kept half: no
-// backup is made beside them.
+// mend removes lists of which a store without atomic writes kept half, because
+// no backup is made beside them, and dismisses such commits.
 func (y *yard) mend() {
 	y.t.Helper()
+	for _, name := range y.under("commits/") {
+		if remote.NewObject(name, y.get(name)).Sum == sumOf(y.t, name) {
+			continue
+		}
+		y.torn = append(y.torn, name)
+		v, err := y.open(y.t.Context())
+		if err == nil {
+			err = v.Dismiss(y.t.Context(), []string{name}, nil)
+		}
+		if err != nil {
+			y.t.Fatal(err)
+		}
+	}
 	for _, name := range y.under("condemned/") {
 		if remote.NewObject(name, y.get(name)).Sum == sumOf(y.t, name) {
 			continue

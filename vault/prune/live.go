@@ -41,19 +41,20 @@ func (p packID) name() string {
 
 // need says who needs a pack, and whether it is there.
 type need struct {
-	size  int64
-	live  bool // it must stay; else every ledger that names it was freed of it by a repack
-	must  bool // a snapshot or move needs it, so it should be there
-	found bool
+	size     int64
+	live     bool // it must stay; else every ledger that names it was freed of it by a repack
+	must     bool // a snapshot or move needs it, so it should be there
+	progress bool // open progress needs it
+	found    bool
 }
 
 // page is what a ledger says of one folder by its roll. The same pages stand in
 // nearly all ledgers of a long history.
 type page struct {
-	roll string
-	all  bool
-	bits ledger.Bits
-	must bool
+	roll           string
+	all            bool
+	bits           ledger.Bits
+	must, progress bool
 }
 
 // findLive computes what is live. What cannot be read stops the past.
@@ -217,7 +218,8 @@ func (l *live) folder(ctx context.Context, f *ledger.Folder, by []*vault.Said, m
 		return nil
 	}
 	l.objects[f.Roll] = true
-	key := page{f.Roll, f.All, f.Bits, must}
+	progress := slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind == commit.Progress })
+	key := page{f.Roll, f.All, f.Bits, must, progress}
 	if l.pages[key] && len(l.repacks) == 0 {
 		return nil
 	}
@@ -265,6 +267,7 @@ func (l *live) pack(p ledger.Pack, by []*vault.Said, must bool) {
 	n.size = p.Size
 	n.live = n.live || !freed
 	n.must = n.must || must && !freed
+	n.progress = n.progress || slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind == commit.Progress })
 	l.packs[id] = n
 }
 

@@ -16,6 +16,7 @@ type look struct {
 	dead  []Object // ours and not live, in the order of deletion, then by name
 	live  Tallies
 	keep  func(Object) // is told of each that is live; may be nil
+	alive *live
 }
 
 // lookAt reads the history from scratch, then lists what may be dead. seen are
@@ -39,6 +40,7 @@ func (k *look) take(ctx context.Context, v *vault.Vault, p *Progress, seen []str
 	if err != nil {
 		return err
 	}
+	k.alive = alive
 	p.stage("listing objects")
 	listed := map[string]bool{}
 	for kind := range kinds {

@@ -21,6 +21,7 @@ type Plan struct {
 	Condemn []Object  // dead, and not condemned yet
 	Waiting []Object  // condemned, and its grace is not over
 	Ready   time.Time // when the first of Waiting can be deleted, if nothing changes; zero if none waits
+	Partly  Partly    // with Options.Repack: what is dead inside of packs that are needed
 	Young   Tallies   // dead, and too young to be condemned: of runs at work or interrupted
 
 	// Stops is why nothing may be deleted: history or objects that are not as
@@ -35,15 +36,21 @@ type Plan struct {
 	o   Options
 	mem *memory
 	at  *look
+
+	chosen   []*part
+	chosenAt []string // the newest commits when they were chosen
 }
 
 // Make looks at the vault and says what a prune would do. It reads every commit
 // and ledger that it has not kept, lists all objects, and probes once whether
-// the remote refuses commits that come too late. Errors: vault.ErrNoRole, and
-// what the store says; what is wrong with the vault is in Plan.Stops.
+// the remote refuses commits that come too late. Errors: vault.ErrNoRole,
+// vault.ErrNoIdentity if Options.Repack is set and it was not lent, and what the store says; what is wrong with the vault is in Plan.Stops.
 func Make(ctx context.Context, v *vault.Vault, o Options) (*Plan, error) {
 	if err := v.MayMaintain(); err != nil {
 		return nil, err
+	}
+	if o.Repack && !v.HasIdentity() {
+		return nil, vault.ErrNoIdentity
 	}
 	if o.Progress == nil {
 		o.Progress = new(Progress)
@@ -65,6 +72,11 @@ func Make(ctx context.Context, v *vault.Vault, o Options) (*Plan, error) {
 	p.warn(err)
 	p.warnOfClock()
 	p.sort(p.at)
+	if o.Repack && len(p.Stops) == 0 {
+		if err := p.lookIntoPacks(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return p, p.keep()
 }
 

@@ -10,12 +10,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"coffer/remote"
+	"coffer/vault"
 )
 
 // Result tells what a prune did.
 type Result struct {
 	Swept     int // files that staged commits had left in a folder
 	Deleted   Tallies
+	Repacked  vault.Repacked
 	Condemned Tallies
 	Lists     []string  // condemned lists that were published
 	Waiting   Tallies   // condemned, and to be deleted later
@@ -42,6 +44,14 @@ func (p *Plan) Run(ctx context.Context) (r Result, err error) {
 			return r, err
 		}
 	}
+	if len(p.chosen) > 0 {
+		if err := p.repack(ctx, &r); err != nil {
+			return r, err
+		}
+		if err := p.lookAfter(ctx); err != nil {
+			return r, err
+		}
+	}
 	err = p.condemn(ctx, &r)
 	r.Waiting, r.Ready = r.Condemned, p.Ready
 	r.Waiting.addAll(p.Waiting)
@@ -49,6 +59,18 @@ func (p *Plan) Run(ctx context.Context) (r Result, err error) {
 		r.Ready = p.Now.Add(p.Grace)
 	}
 	return r, err
+}
+
+// lookAfter makes the plan anew after a repack: what it freed can be condemned.
+func (p *Plan) lookAfter(ctx context.Context) error {
+	again, err := lookAt(ctx, p.v, p.o.Progress, p.at.past.Ends)
+	if err != nil {
+		return err
+	}
+	again.contains(p.at)
+	p.at = again
+	p.sort(again)
+	return p.Stopped()
 }
 
 // lookAgain makes the plan anew. First it clears away staged commits of which

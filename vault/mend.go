@@ -10,9 +10,12 @@ import (
 	"slices"
 	"time"
 
+	"coffer/chunk"
+	"coffer/chunk/pack"
 	"coffer/remote"
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
+	"coffer/vault/manifest"
 	"coffer/vault/state"
 	"coffer/vault/trust"
 )
@@ -93,8 +96,84 @@ func (v *Vault) Replace(ctx context.Context, old []string, packs []ledger.Pack, 
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	l := ledgerOfPacks(v.ID(), packs)
-	b, err := l.Encode(ledger.NewNonce())
+	d := draft{kind: commit.Move, old: slices.Sorted(slices.Values(old)), used: new(ledger.Set)}
+	if err := r.putPacksLedger(ctx, &d, packs); err != nil {
+		return err
+	}
+	_, err = r.publish(ctx, d)
+	return err
+}
+
+// NewMove is what CommitMove says.
+type NewMove struct {
+	Old   []string      // full names of the packs whose chunks these are
+	Refs  []chunk.Ref   // where the chunks are as well, each ID once
+	Packs []ledger.Pack // the packs that the refs mean, by full name, each number once
+}
+
+// CommitMove says where chunks of bad packs are as well: in packs of any
+// device, which snapshots keep alive. It needs the role write and the local
+// lock.
+func (v *Vault) CommitMove(ctx context.Context, m NewMove, warn func(error)) (err error) {
+	r, err := v.beginClerk(ctx, "repair", trust.Write, warn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	plain, err := manifest.EncodeMap(m.Refs)
+	if err != nil {
+		return err
+	}
+	obj, sum, err := pack.SealBlob(plain, r.recipients)
+	if err != nil {
+		return fmt.Errorf("seal map: %w", err)
+	}
+	d := draft{kind: commit.Move, body: r.labelled(commit.Moves, sum), old: slices.Sorted(slices.Values(m.Old)), used: new(ledger.Set)}
+	if err := r.putPacksLedger(ctx, &d, m.Packs); err != nil {
+		return err
+	}
+	if err := r.put(ctx, remote.Object{Name: d.body, Data: obj, Sum: sum}); err != nil {
+		return err
+	}
+	d.objects = append(d.objects, d.body)
+	if _, err = r.publish(ctx, d); err != nil {
+		return err
+	}
+	return v.settle(m)
+}
+
+// settle takes what a move has found off what this device still misses.
+func (v *Vault) settle(m NewMove) error {
+	wounds, err := v.dir.Wounds()
+	if err != nil {
+		return err
+	}
+	found := map[chunk.ID]bool{}
+	for _, ref := range m.Refs {
+		found[ref.ID] = true
+	}
+	for _, w := range wounds {
+		if !slices.Contains(m.Old, (ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}).Name()) {
+			continue
+		}
+		refs, err := v.dir.WoundRefs(w)
+		if errors.Is(err, state.ErrDamaged) {
+			continue // the next run sees to it
+		}
+		if err != nil {
+			return err
+		}
+		if err := v.dir.SetWound(w, slices.DeleteFunc(refs, func(r chunk.Ref) bool { return found[r.ID] })); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putPacksLedger stores a ledger that names packs in full, for a draft that
+// then needs it, and needs that none of them is about to be deleted.
+func (r *Run) putPacksLedger(ctx context.Context, d *draft, packs []ledger.Pack) error {
+	b, err := ledgerOfPacks(r.v.ID(), packs).Encode(ledger.NewNonce())
 	if err != nil {
 		return err
 	}
@@ -103,12 +182,11 @@ func (v *Vault) Replace(ctx context.Context, old []string, packs []ledger.Pack, 
 	if err := r.putCached(ctx, o); err != nil {
 		return err
 	}
-	d := draft{kind: commit.Move, ledger: o.Name, old: slices.Sorted(slices.Values(old)), used: new(ledger.Set), objects: []string{o.Name}}
+	d.ledger, d.objects = o.Name, append(d.objects, o.Name)
 	for _, p := range packs {
-		d.objects = append(d.objects, p.Name()) // that none is about to be deleted
+		d.objects = append(d.objects, p.Name())
 	}
-	_, err = r.publish(ctx, d)
-	return err
+	return nil
 }
 
 // ledgerOfPacks lists packs, which it sorts, in full.

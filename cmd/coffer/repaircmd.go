@@ -19,8 +19,9 @@ the kit) or from the names that the remote shows; local state, all but the devic
 keys, from the vault's newest snapshots (with the kit). Nothing that is valid is
 dropped or overwritten. It says first what it would do.
 
-Packs that are missing or damaged are healed by the next backup, from the disk. A
-device that has lost its keys takes its place again with coffer enrol --replace.`,
+Packs that are missing or damaged are healed by the next backup, from the disk. With
+the kit their chunks are looked for in other packs too, of any device. A device that
+has lost its keys takes its place again with coffer enrol --replace.`,
 		Example: `  coffer repair --dry-run
   coffer repair --kit coffer-kit.txt`,
 		Args: exactly(0, "coffer repair [--dry-run] [--yes]"),
@@ -77,7 +78,7 @@ func (d *door) tellRepairs(plan *repair.Plan) {
 
 func (d *door) tellRepaired(r repair.Done) {
 	if d.json {
-		d.emit("summary", map[string]any{"put_back": r.PutBack, "written": r.Written, "state_rebuilt": r.Rebuilt, "chunks_known": r.Chunks, "snapshots_known": r.Catalog})
+		d.emit("summary", map[string]any{"put_back": r.PutBack, "written": r.Written, "chunks_moved": r.Moved, "state_rebuilt": r.Rebuilt, "chunks_known": r.Chunks, "snapshots_known": r.Catalog})
 		return
 	}
 	if n := r.PutBack; n > 0 {
@@ -85,6 +86,9 @@ func (d *door) tellRepaired(r repair.Done) {
 	}
 	if n := r.Written; n > 0 {
 		fmt.Fprintf(d.out, "wrote %s anew; what was lost keeps its name, and these stand in for it\n", plural(n, "list"))
+	}
+	if n := r.Moved; n > 0 {
+		fmt.Fprintf(d.out, "moved %s of bad packs to where they are as well; older snapshots find them there\n", plural(n, "chunk"))
 	}
 	if r.Rebuilt {
 		fmt.Fprintf(d.out, "rebuilt the local state: %s and %s known again\n", plural(r.Chunks, "chunk"), plural(r.Catalog, "snapshot"))

@@ -13,9 +13,12 @@
 //     for it. What it named is known from a copy, or with the identity from the
 //     manifest and the names that the remote lists; for a roll the listing is
 //     enough.
+//   - A pack that is missing or bad, and whose chunks are in other packs as well:
+//     of another device, or of this one, which has stored them twice. With the
+//     identity they are found, and a move says where they are.
 //   - The local state, all but the device's keys, with the identity.
 //
-// Packs heal at the next backup, from the disk. What can be had from nowhere is
+// Other packs heal at the next backup, from the disk. What can be had from nowhere is
 // in the plan too, so that nobody hopes in vain. Nothing that is valid is
 // dropped or replaced.
 package repair

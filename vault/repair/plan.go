@@ -20,6 +20,7 @@ const (
 	PutBack  Kind = "put back" // a copy of this device is stored again
 	StandIn  Kind = "write"    // a new list stands in for it
 	State    Kind = "rebuild"  // local state is made anew
+	Move     Kind = "move"     // its chunks are in other packs too, and a move says so
 	Heal     Kind = "heal"     // the next backup does it
 	NeedsKit Kind = "needs kit"
 	Hopeless Kind = "lost" // it can be had from nowhere
@@ -34,7 +35,7 @@ type Step struct {
 }
 
 // CanDo tells whether Plan.Run does it.
-func (s Step) CanDo() bool { return s.Kind == PutBack || s.Kind == StandIn || s.Kind == State }
+func (s Step) CanDo() bool { return slices.Contains([]Kind{PutBack, StandIn, State, Move}, s.Kind) }
 
 // A Plan says what would be repaired.
 type Plan struct {
@@ -42,6 +43,7 @@ type Plan struct {
 
 	v     *vault.Vault
 	packs map[string][]ledger.Pack // what a stand-in is to name, by the name of what it replaces
+	found []elsewhere              // chunks of bad packs
 }
 
 // CanDo tells whether there is anything to do.
@@ -55,7 +57,7 @@ func (p *Plan) add(kind Kind, object string, why error, how string) {
 // the identity also the manifests of those whose list is lost.
 func Make(ctx context.Context, v *vault.Vault) (*Plan, error) {
 	m := &maker{v: v, plan: &Plan{v: v, packs: map[string][]ledger.Pack{}}, bad: map[string]error{}}
-	for _, look := range []func(context.Context) error{m.state, m.lists, m.bodies, m.badPacks} {
+	for _, look := range []func(context.Context) error{m.state, m.lists, m.bodies, m.heal} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -245,20 +247,6 @@ func (m *maker) bodies(ctx context.Context) error {
 		}
 		m.plan.add(Hopeless, name, fs.ErrNotExist,
 			fmt.Sprintf("snapshot %s cannot be opened without it; its files are in its packs, and in other snapshots as far as those have them", s.Short()))
-	}
-	return nil
-}
-
-// badPacks tells of packs that this device found bad.
-func (m *maker) badPacks(ctx context.Context) error {
-	left, err := m.v.Unhealed()
-	if err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(left)) {
-		if n := left[name]; n > 0 {
-			m.plan.add(Heal, name, errors.New("missing, or wrong"), fmt.Sprintf("%d of its chunks were not on the disk at the last backup; if their files come back, the next one stores them again", n))
-		}
 	}
 	return nil
 }

@@ -1,0 +1,93 @@
+package repair_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"coffer/chunk"
+	"coffer/vault"
+	"coffer/vault/backup"
+	"coffer/vault/ledger"
+	"coffer/vault/repair"
+	"coffer/vault/vaulttest"
+	"coffer/vault/verify"
+)
+
+// A pack is lost and its file is gone from the disk; but another device has
+// stored the same one. The kit finds it there.
+func TestChunksOfAnotherDevice(t *testing.T) {
+	s := newScene(t)
+	packs := s.packsOf(s.room, chunk.Data)
+	other, _ := s.room.Enrol(t, vault.EnrolOptions{})
+	o := backup.Options{Project: "aabbccddeeff0011", Key: "q", Label: "q", Roots: []string{s.dir}, Workers: 1}
+	if _, err := backup.Run(t.Context(), other.Vault, o); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range packs {
+		s.remove(name)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if err := os.Remove(filepath.Join(s.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write("d", 4)
+	s.backUp()
+	kinds, done := s.repair(true)
+	s.want(kinds, repair.Move, repair.Move, repair.Move)
+	if done.Moved != 3 {
+		t.Errorf("%+v", done)
+	}
+	s.wantReadable()
+	res, err := verify.Run(t.Context(), s.device(true), verify.Options{Deep: true})
+	if err != nil || len(res.Problems) > 0 || len(res.Replaced) != 3 {
+		t.Errorf("%v, %+v", err, res)
+	}
+	res, err = verify.Run(t.Context(), s.device(false), verify.Options{})
+	if err != nil || len(res.Problems) > 0 || len(res.Replaced) != 3 {
+		t.Errorf("without the identity: %v, %+v", err, res)
+	}
+	if kinds, _ := s.repair(true); len(kinds) > 0 {
+		t.Errorf("there is still something to repair: %v", kinds)
+	}
+}
+
+// What is nowhere else is told, and only that.
+func TestChunksThatAreNowhere(t *testing.T) {
+	s := newScene(t)
+	packs := s.packsOf(s.room, chunk.Data)
+	s.remove(packs[0])
+	plan, err := repair.Make(t.Context(), s.device(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Steps) != 1 || plan.Steps[0].Kind != repair.Heal || plan.Steps[0].Object != packs[0] || !strings.HasPrefix(plan.Steps[0].How, "1 of its chunks are nowhere else") || plan.CanDo() {
+		t.Errorf("%+v", plan.Steps)
+	}
+	s.backUp() // the file is still there
+	s.wantWhole(1)
+}
+
+func (s *scene) packsOf(room *vaulttest.Room, kind chunk.Kind) (names []string) {
+	s.Helper()
+	dev, err := room.Dir(s).Device()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, name := range s.list("packs/") {
+		p, err := ledger.ParsePackName(name)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, series := range dev.Series {
+			if series.ID() == p.Series && series.Kind == string(kind) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}

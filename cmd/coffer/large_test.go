@@ -246,28 +246,31 @@ func BenchmarkLargeVault(b *testing.B) {
 	must(b, err)
 	k, err := kit.Parse(bytes.NewReader(text))
 	must(b, err)
-	b.Run("open and find latest, kit alone", func(b *testing.B) {
+	dir, err := state.Open(l.state)
+	must(b, err)
+	for who, o := range map[string]vault.OpenOptions{"kit alone": {Kit: &k}, "device": {State: dir}} {
+		b.Run("open and find latest, "+who, func(b *testing.B) {
+			for b.Loop() {
+				l.measure(b, o, func(ctx context.Context, v *vault.Vault) error {
+					_, err := v.Find(ctx, "latest", vault.Filter{})
+					return err
+				})
+			}
+		})
+		b.Run("open and list snapshots, "+who, func(b *testing.B) {
+			for b.Loop() {
+				l.measure(b, o, countSnapshots)
+			}
+		})
+	}
+	b.Run("begin a run, device", func(b *testing.B) {
 		for b.Loop() {
-			l.measure(b, vault.OpenOptions{Kit: &k}, func(ctx context.Context, v *vault.Vault) error {
-				_, err := v.Find(ctx, "latest", vault.Filter{})
-				return err
-			})
-		}
-	})
-	b.Run("open and list snapshots, kit alone", func(b *testing.B) {
-		for b.Loop() {
-			l.measure(b, vault.OpenOptions{Kit: &k}, func(ctx context.Context, v *vault.Vault) error {
-				n := 0
-				for _, err := range v.Snapshots(ctx) {
-					if err != nil {
-						return err
-					}
-					n++
+			l.measure(b, vault.OpenOptions{State: dir}, func(ctx context.Context, v *vault.Vault) error {
+				run, err := v.Begin(ctx, vault.RunOptions{Project: l.first.Project})
+				if err != nil {
+					return err
 				}
-				if n < largeSnapshots {
-					return fmt.Errorf("%d snapshots", n)
-				}
-				return nil
+				return run.Close()
 			})
 		}
 	})
@@ -295,6 +298,20 @@ func BenchmarkLargeVault(b *testing.B) {
 			b.ReportMetric(float64(most)/(1<<20), "MB")
 		})
 	}
+}
+
+func countSnapshots(ctx context.Context, v *vault.Vault) error {
+	n := 0
+	for _, err := range v.Snapshots(ctx) {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	if n < largeSnapshots {
+		return fmt.Errorf("%d snapshots", n)
+	}
+	return nil
 }
 
 // measure opens the vault through a counter.

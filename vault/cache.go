@@ -27,6 +27,9 @@ func (v *Vault) cached(key string) ([]byte, bool) {
 		return nil, false
 	}
 	b, err := os.ReadFile(v.cachePath(key))
+	if err != nil && strings.HasPrefix(key, "commits_") {
+		return v.folded(key)
+	}
 	return b, err == nil && len(b) <= maxLedger
 }
 
@@ -98,8 +101,8 @@ func (v *Vault) cachedRoll(ctx context.Context, name string) ([]ledger.Pack, err
 
 // dropStale removes what nothing asks for any more, so that the cache does not
 // grow with history: ledgers and rolls that no live snapshot or progress of
-// this device names, commits of folders before those in which history goes on,
-// and former trusts. At best effort: it is a cache.
+// this device names, and former trusts. Commits of folders before those in which
+// history goes on are folded. At best effort: it is a cache.
 func (v *Vault) dropStale(h *ownHistory) {
 	keep := map[string]bool{cacheName(v.TrustName()): true}
 	for _, name := range h.liveLedgers() {
@@ -122,11 +125,17 @@ func (v *Vault) dropStale(h *ownHistory) {
 	if err != nil {
 		return
 	}
+	var old []string
 	for _, e := range entries {
-		if name := e.Name(); !keep[name] && h.isStale(name) {
+		switch name := e.Name(); {
+		case keep[name] || !h.isStale(name):
+		case strings.HasPrefix(name, "commits_"):
+			old = append(old, name)
+		default:
 			_ = os.Remove(v.cachePath(name))
 		}
 	}
+	v.fold(old)
 }
 
 // isStale tells whether a cached object may go that nothing in particular keeps.

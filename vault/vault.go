@@ -36,6 +36,8 @@ type Vault struct {
 	dev    atomic.Pointer[state.Device] // nil when opened by the kit alone
 	belief atomic.Pointer[belief]
 
+	folds folds
+
 	mu       sync.Mutex
 	problems []Problem       // guarded by mu
 	seen     map[string]bool // guarded by mu

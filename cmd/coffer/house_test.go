@@ -45,7 +45,8 @@ var houseFloors = [][]houseRooms{
 	{{houseVoices, "daemon/report"}, {"daemon/job", "daemon/report"}},
 	{{"daemon", "daemon/report daemon/schedule daemon/host daemon/job"}},
 	{{"cmd/coffer", "config deploy remote vault daemon daemon/report daemon/schedule daemon/host daemon/job " +
-		houseGround + " " + houseNouns + " " + houseVerbs + " vault/drill " + houseShelf + " " + houseVoices}},
+		houseGround + " " + houseNouns + " " + houseVerbs + " vault/drill " + houseShelf + " " + houseVoices},
+		{"cmd/coffer-bench", "chunk chunk/seal chunk/pack"}},
 }
 
 // houseRooms are rooms that know the same; both are lists parted by blanks.

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A sample is what one phase of one program took.
+type sample struct {
+	Wall     float64 `json:"wall_s"`
+	CPU      float64 `json:"cpu_s"`
+	Memory   float64 `json:"memory_mb"`
+	Stored   float64 `json:"stored_mb"`
+	Requests int64   `json:"requests"`
+	Puts     int64   `json:"puts"`
+}
+
+// child runs a command and measures it. Processor time and memory are those of
+// it and of the children it waited for. This process must stay small itself: a
+// child counts as at least as large as its parent was.
+func child(ctx context.Context, dir string, env, args []string) (sample, error) {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir, cmd.Env = dir, env
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	err := cmd.Run()
+	s := sample{Wall: time.Since(began).Seconds()}
+	if err != nil {
+		return s, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, tail(out.String()))
+	}
+	s.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		s.Memory = float64(r.Maxrss) / 1e6
+		if runtime.GOOS != "darwin" { // there it is in bytes, elsewhere in KiB
+			s.Memory *= 1 << 10
+		}
+	}
+	return s, nil
+}
+
+// tail is the end of what a program said, which as a rule has the reason.
+func tail(s string) string {
+	const most = 2000
+	return s[max(0, len(s)-most):]
+}

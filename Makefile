@@ -1,10 +1,13 @@
 # make test   every check and test there is: the one command before a commit
 # make build  the program, ./coffer
 # make fuzz   each fuzz target for FUZZTIME
-# make bench  the benchmarks
+# make bench  the benchmarks, COUNT times, into BENCH, for benchstat
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
+COUNT ?= 6
+BENCH ?= bench-$(VERSION).txt
+ROOMS ?= ./...
 
 .PHONY: build test format vet servers fuzz bench
 
@@ -40,5 +43,6 @@ fuzz:
 		done; \
 	done
 
+# Two commits compare with: benchstat bench-ONE.txt bench-OTHER.txt
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -benchmem -count $(COUNT) $(ROOMS) | tee $(BENCH)

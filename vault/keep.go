@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"coffer/vault/retention"
 	"coffer/vault/state"
@@ -30,12 +31,12 @@ type Kept struct {
 	retention.Decision
 }
 
-// PlanForget applies a policy to the snapshots that are not forgotten, oldest
-// first. What this device made it judges by its catalog; with the identity it
-// reads the bodies of all others; what it cannot judge stays. The trust's floor
-// and this device's pins hold whatever the policy says. It changes nothing;
-// Forget takes what goes.
-func (v *Vault) PlanForget(ctx context.Context, o KeepOptions) ([]Kept, error) {
+// PlanForget applies policies to the snapshots that are not forgotten: the
+// plans of all stand one after the other, each oldest first. What this device
+// made it judges by its catalog; with the identity it reads the bodies of all
+// others; what it cannot judge stays. The trust's floor and this device's pins
+// hold whatever a policy says. It changes nothing; Forget takes what goes.
+func (v *Vault) PlanForget(ctx context.Context, policies ...KeepOptions) ([]Kept, error) {
 	now, err := v.store.Now(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its time: %w", v.store.Location(), err)
@@ -47,30 +48,72 @@ func (v *Vault) PlanForget(ctx context.Context, o KeepOptions) ([]Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := v.FloorHolds(all, now)
-	snaps := slices.DeleteFunc(all, func(s *Snapshot) bool { return !v.concerns(o, s) })
-	values, err := v.describe(ctx, snaps)
+	c, err := v.newKeeper(all, now)
 	if err != nil {
 		return nil, err
 	}
-	pins, err := v.Pins()
+	var plan []Kept
+	for _, o := range policies {
+		part, err := c.plan(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		plan = append(plan, part...)
+	}
+	return plan, nil
+}
+
+// A keeper knows what policies go by.
+type keeper struct {
+	v    *Vault
+	now  time.Time
+	all  []*Snapshot
+	held map[*Snapshot]bool        // by the floor
+	pins map[string]bool           // by base names
+	own  map[string]state.Snapshot // the catalog, by base names
+}
+
+func (v *Vault) newKeeper(all []*Snapshot, now time.Time) (*keeper, error) {
+	c := &keeper{v: v, now: now, all: all, held: v.FloorHolds(all, now), own: map[string]state.Snapshot{}}
+	var err error
+	if c.pins, err = v.Pins(); err != nil || v.dir == nil {
+		return c, err
+	}
+	for s, err := range v.dir.Snapshots() {
+		if err != nil {
+			return nil, err
+		}
+		c.own[path.Base(s.Commit)] = s
+	}
+	return c, nil
+}
+
+// plan applies one policy.
+func (c *keeper) plan(ctx context.Context, o KeepOptions) ([]Kept, error) {
+	var snaps []*Snapshot
+	for _, s := range c.all {
+		if c.v.concerns(o, s) {
+			snaps = append(snaps, s)
+		}
+	}
+	values, err := c.describe(ctx, snaps)
 	if err != nil {
 		return nil, err
 	}
 	for i, s := range snaps {
-		if held[s] {
+		if c.held[s] {
 			values[i].Held = append(values[i].Held, "the vault's floor")
 		}
-		if pins[s.Name.Base()] {
+		if c.pins[s.Name.Base()] {
 			values[i].Held = append(values[i].Held, "pinned")
 		}
 		if o.ClaimedTimes {
 			values[i].Stored = s.Time()
 		}
 	}
-	o.Policy.Minimum = max(o.Policy.Minimum, v.Trust().Floor.KeepLast)
+	o.Policy.Minimum = max(o.Policy.Minimum, c.v.Trust().Floor.KeepLast)
 	out := make([]Kept, len(snaps))
-	for i, d := range retention.Apply(o.Policy, values, now) {
+	for i, d := range retention.Apply(o.Policy, values, c.now) {
 		out[i] = Kept{snaps[i], d}
 	}
 	return out, nil
@@ -84,40 +127,34 @@ func (v *Vault) concerns(o KeepOptions, s *Snapshot) bool {
 }
 
 // describe turns snapshots into what a policy goes by.
-func (v *Vault) describe(ctx context.Context, snaps []*Snapshot) ([]retention.Snapshot, error) {
-	own := map[string]state.Snapshot{}
-	if v.dir != nil {
-		for s, err := range v.dir.Snapshots() {
-			if err != nil {
-				return nil, err
-			}
-			own[path.Base(s.Commit)] = s
-		}
-	}
+func (c *keeper) describe(ctx context.Context, snaps []*Snapshot) ([]retention.Snapshot, error) {
 	out := make([]retention.Snapshot, len(snaps))
-	err := parallel(ctx, 8, len(snaps), func(ctx context.Context, i int) error {
-		s := snaps[i]
-		out[i] = retention.Snapshot{
-			ID: s.Name.String(), Project: string(s.Commit.Project), Device: string(v.heir(s.Name.Device)), Stored: s.Stored, Claimed: s.Time(),
-		}
-		if c, ok := own[s.Name.Base()]; ok {
-			out[i].Known, out[i].Partial, out[i].Files, out[i].Bytes, out[i].Tags = true, c.Partial, c.Files, c.Bytes, c.Tags
-			return nil
-		}
-		if !v.HasIdentity() {
-			return nil
-		}
-		b, err := v.body(ctx, s)
-		if isDamage(err) {
-			v.notice(s.Commit.Body, err, "snapshot "+s.Short()+" cannot be restored until it is back")
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		out[i].Known, out[i].Partial, out[i].Files, out[i].Bytes, out[i].Tags = true, b.Partial, b.Counts.Files, b.Counts.Bytes, b.Tags
-		return nil
+	err := parallel(ctx, 8, len(snaps), func(ctx context.Context, i int) (err error) {
+		out[i], err = c.value(ctx, snaps[i])
+		return err
 	})
+	return out, err
+}
+
+func (c *keeper) value(ctx context.Context, s *Snapshot) (retention.Snapshot, error) {
+	out := retention.Snapshot{
+		ID: s.Name.String(), Project: string(s.Commit.Project), Device: string(c.v.heir(s.Name.Device)), Stored: s.Stored, Claimed: s.Time(),
+	}
+	if own, ok := c.own[s.Name.Base()]; ok {
+		out.Known, out.Partial, out.Files, out.Bytes, out.Tags = true, own.Partial, own.Files, own.Bytes, own.Tags
+		return out, nil
+	}
+	if !c.v.HasIdentity() {
+		return out, nil
+	}
+	b, err := c.v.body(ctx, s)
+	if isDamage(err) {
+		c.v.notice(s.Commit.Body, err, "snapshot "+s.Short()+" cannot be restored until it is back")
+		return out, nil
+	}
+	if err == nil {
+		out.Known, out.Partial, out.Files, out.Bytes, out.Tags = true, b.Partial, b.Counts.Files, b.Counts.Bytes, b.Tags
+	}
 	return out, err
 }
 

@@ -159,13 +159,13 @@ func (d *door) planConfig(ctx context.Context, v *vault.Vault, ch chosen, f forg
 			return nil, usagef(hint, "the config has no project %q whose keep could be used", f.project)
 		}
 	}
-	var plan []vault.Kept
-	policies := 0
+	var policies []vault.KeepOptions
+	found := false
 	for _, p := range c.Projects {
 		if p.Keep.IsZero() || f.project != "" && p.Name != f.project || p.Vault != "" && ch.vault.Name != "" && p.Vault != ch.vault.Name {
 			continue
 		}
-		policies++
+		found = true
 		id, ok, err := projectHere(v, p)
 		if err != nil {
 			return nil, err
@@ -173,18 +173,14 @@ func (d *door) planConfig(ctx context.Context, v *vault.Vault, ch chosen, f forg
 		if !ok {
 			continue // not backed up yet
 		}
-		part, err := v.PlanForget(ctx, vault.KeepOptions{
+		policies = append(policies, vault.KeepOptions{
 			Policy: policyOf(p.Keep), Projects: []trust.ProjectID{id}, OwnOnly: true, ClaimedTimes: f.claimed,
 		})
-		if err != nil {
-			return nil, err
-		}
-		plan = append(plan, part...)
 	}
-	if policies == 0 {
+	if !found {
 		return nil, usagef(hint, "nothing says which snapshots are to stay")
 	}
-	return plan, nil
+	return v.PlanForget(ctx, policies...)
 }
 
 // projectHere finds the ID that this machine gave to a project of the config.

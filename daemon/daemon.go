@@ -73,17 +73,19 @@ type Daemon struct {
 	o    Options
 	poke chan struct{} // makes the loop look again
 	work sync.WaitGroup
-	ctx  context.Context // of all runs; set by Run before anything uses it
+	ctx  context.Context // of all runs
+	end  context.CancelFunc
 
 	mu          sync.Mutex
-	memory      *report.Memory     // guarded by mu
-	settings    *Settings          // guarded by mu; replaced as a whole
-	configError error              // guarded by mu: of the last reload
-	active      map[string]*active // guarded by mu: runs at work, by job
-	waiting     map[string]string  // guarded by mu: why a due job does not begin, by job
-	vaults      map[string]chan struct{}
-	since       time.Time
-	reload      bool // guarded by mu: asked for
+	memory      *report.Memory           // guarded by mu
+	settings    *Settings                // guarded by mu; replaced as a whole
+	configError error                    // guarded by mu: of the last reload
+	active      map[string]*active       // guarded by mu: runs at work, by job
+	waiting     map[string]string        // guarded by mu: why a due job does not begin, by job
+	vaults      map[string]chan struct{} // guarded by mu: each has room for the one run at work on that vault
+	reload      bool                     // guarded by mu: asked for
+
+	since time.Time
 }
 
 // active is a run at work.
@@ -110,6 +112,7 @@ func New(o Options) (*Daemon, error) {
 		o: o, poke: make(chan struct{}, 1), since: o.Now(),
 		active: map[string]*active{}, waiting: map[string]string{}, vaults: map[string]chan struct{}{},
 	}
+	d.ctx, d.end = context.WithCancel(context.Background())
 	memory, err := o.Store.LoadMemory()
 	if err != nil && !errors.Is(err, report.ErrDamaged) {
 		return nil, fmt.Errorf("read what the daemon remembers: %w", err)
@@ -143,7 +146,8 @@ func (d *Daemon) recall() {
 	}
 }
 
-// trace notes a good run that the memory does not know of.
+// trace notes a good run that the memory does not know of, as one that another
+// process made. The caller holds mu, once the daemon is at work.
 func (d *Daemon) trace(p *Plan, j *report.Job, noted time.Time) {
 	good := noted
 	if p.Evidence != nil {
@@ -177,7 +181,7 @@ func (d *Daemon) jitter(p *Plan) time.Duration {
 
 // Run works until ctx ends, and returns when all runs have.
 func (d *Daemon) Run(ctx context.Context) {
-	d.ctx = ctx
+	defer context.AfterFunc(ctx, d.end)()
 	var m host.Manager
 	watchdog, err := m.Watchdog()
 	if err != nil {
@@ -185,6 +189,7 @@ func (d *Daemon) Run(ctx context.Context) {
 	}
 	d.tell(m.Ready())
 	d.loop(ctx, m, watchdog)
+	d.end()
 	d.tell(m.Stopping())
 	d.work.Wait()
 	if d.o.Voice != nil {

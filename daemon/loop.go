@@ -109,6 +109,10 @@ func (d *Daemon) owed(p *Plan, now time.Time) (o owed, next time.Time, ok bool) 
 	j := d.memory.Job(p.Job.Name, now)
 	d.setClock(p, j, now)
 	o, next, ok = p.owed(j, now.Add(-d.jitter(p)), now)
+	if ok && p.Evidence != nil { // perhaps somebody made the run by hand
+		d.trace(p, j, time.Time{})
+		o, next, ok = p.owed(j, now.Add(-d.jitter(p)), now)
+	}
 	if ok && now.Before(d.memory.PausedUntil) {
 		d.waiting[p.Job.Name] = "the daemon is paused"
 		return o, d.memory.PausedUntil, false

@@ -11,9 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"coffer/config"
 	"coffer/daemon"
-	"coffer/daemon/host"
 	"coffer/daemon/notify"
 	"coffer/daemon/report"
 )
@@ -71,88 +69,6 @@ func newVoice(store *report.Store, log *slog.Logger) *voice {
 	v := &voice{store: store, log: log, host: name, mind: mind, sender: notify.NewSender(notify.SenderOptions{}), sending: map[string]bool{}, woke: time.Now()}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v
-}
-
-// setTargets takes over whom the config names.
-func (v *voice) setTargets(c *config.Config) {
-	var targets []notify.Target
-	var pingers []projectPinger
-	for _, n := range c.Notify {
-		if n.IsPing() {
-			p, err := pingerOf(n)
-			if err != nil {
-				v.log.Error("nobody is pinged", "notify", n.Name, "why", err)
-				continue
-			}
-			pingers = append(pingers, projectPinger{n.Name, n.Projects, p})
-			continue
-		}
-		t, err := targetOf(n)
-		if err != nil {
-			v.log.Error("nobody is told", "notify", n.Name, "why", err)
-			continue
-		}
-		targets = append(targets, t)
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.targets, v.pingers = targets, pingers
-	v.mind.Outbox.Keep(targets)
-}
-
-// targetOf makes a target of what the config says.
-func targetOf(n config.Notify) (notify.Target, error) {
-	t := notify.Target{Name: n.Name, Projects: n.Projects}
-	for _, e := range n.Events {
-		t.Events = append(t.Events, notify.Event(e))
-	}
-	if n.Desktop {
-		t.Desktop = func(ctx context.Context, m notify.Toast) error {
-			return host.ShowToast(ctx, host.Toast{Title: m.Title, Text: m.Text, Urgent: m.Urgent})
-		}
-		return t, nil
-	}
-	url, err := secretOf(n.URL, n.URLFile)
-	if err != nil {
-		return t, err
-	}
-	t.URL = url
-	return t, notify.CheckURL(url)
-}
-
-func pingerOf(n config.Notify) (*notify.Pinger, error) {
-	address, err := secretOf(n.Ping, n.PingFile)
-	if err != nil {
-		return nil, err
-	}
-	return notify.NewPinger(address, notify.PingOptions{})
-}
-
-// maxSecret bounds a file that holds an address, in bytes.
-const maxSecret = 64 << 10
-
-// secretOf is an address that stands in the config or in a file of its own,
-// which nobody else may read.
-func secretOf(plain, file string) (string, error) {
-	if file == "" {
-		return plain, nil
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return "", err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s can be read by others; close it:  chmod 600 %s", file, file)
-	}
-	if info.Size() > maxSecret {
-		return "", fmt.Errorf("%s is too large to hold an address", file)
-	}
-	b, err := os.ReadFile(file)
-	text := strings.TrimSpace(string(b))
-	if err == nil && text == "" {
-		err = fmt.Errorf("%s is empty", file)
-	}
-	return text, err
 }
 
 // Began pings that a run begins.
@@ -238,68 +154,6 @@ func (v *voice) post(m notify.Message, now time.Time) {
 	for _, l := range v.mind.Outbox.Post(m, v.targets, now) {
 		v.log.Warn("a message was never delivered", "notify", l.Target, "subject", l.Message.Subject)
 	}
-}
-
-// wakeGrace is how long after a wake-up no age is an alarm: the run that makes
-// up for it comes first, with its wait for the network.
-const wakeGrace = 30 * time.Minute
-
-// facts are what is known of a job, for the watch.
-func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notify.Facts {
-	f := notify.Facts{
-		Host: v.host, Project: j.Project, Job: j.Verb, Seen: j.First, LastGood: j.LastGood, MaxAge: j.MaxAge,
-		NotBefore: v.woke.Add(min(wakeGrace, j.MaxAge)),
-	}
-	if j.Project == "" {
-		f.Project = j.Vault
-	}
-	if now.Before(s.PausedUntil) {
-		f.MaxAge = 0
-	}
-	l := j.Last
-	if l == nil {
-		return f
-	}
-	f.Result, f.ResultAt, f.Tries, f.Why = notify.Result(l.Result), l.End, l.Attempts, l.Why
-	f.Final = j.Trying == nil && l.Trigger != report.Hand
-	if l.Stored != nil {
-		f.Missed = int(l.Stored.Unread)
-	}
-	switch {
-	case l.Outage:
-		// A laptop without a network is no news; that nothing good happened for
-		// too long is.
-		f.Final = false
-	case l.Code == exitDamage:
-		f.Result, f.Damage, f.DamageAt = notify.ResultOK, l.Why, l.End
-	case l.Trigger == report.Hand && l.Result == report.Failed:
-		f.Result = notify.ResultNone // whoever asked for it has seen it
-	}
-	return f
-}
-
-// remindOfKit posts the reminder that the kit is still on this machine.
-func (v *voice) remindOfKit(now time.Time) bool {
-	vaults, err := knownVaults()
-	if err != nil {
-		return false
-	}
-	for _, ch := range vaults {
-		if ch.dev.KitPath == "" {
-			continue
-		}
-		info, err := os.Lstat(string(ch.dev.KitPath))
-		if err != nil {
-			continue
-		}
-		told, m, ok := notify.WatchKit(v.mind.Kit, info.ModTime(), v.host, ch.vault.Remote.String(), now)
-		if ok {
-			v.mind.Kit = told
-			v.post(m, now)
-			return true
-		}
-	}
-	return false
 }
 
 // deliver sends what is due, one letter to each target at a time. The caller

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"coffer/daemon/notify"
+	"coffer/daemon/report"
+)
+
+// wakeGrace is how long after a wake-up no age is an alarm: the run that makes
+// up for it comes first, with its wait for the network.
+const wakeGrace = 30 * time.Minute
+
+// facts are what is known of a job, for the watch.
+func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notify.Facts {
+	f := notify.Facts{
+		Host: v.host, Project: j.Project, Job: j.Verb, Seen: j.First, LastGood: j.LastGood, MaxAge: j.MaxAge,
+		NotBefore: v.woke.Add(min(wakeGrace, j.MaxAge)),
+	}
+	if j.Project == "" {
+		f.Project = j.Vault
+	}
+	if now.Before(s.PausedUntil) {
+		f.MaxAge = 0
+	}
+	l := j.Last
+	if l == nil {
+		return f
+	}
+	f.Result, f.ResultAt, f.Tries, f.Why = notify.Result(l.Result), l.End, l.Attempts, l.Why
+	f.Final = j.Trying == nil && l.Trigger != report.Hand
+	if l.Stored != nil {
+		f.Missed = int(l.Stored.Unread)
+	}
+	switch {
+	case l.Outage:
+		// A laptop without a network is no news; that nothing good happened for
+		// too long is.
+		f.Final = false
+	case l.Code == exitDamage:
+		f.Result, f.Damage, f.DamageAt = notify.ResultOK, l.Why, l.End
+	case l.Trigger == report.Hand && l.Result == report.Failed:
+		f.Result = notify.ResultNone // whoever asked for it has seen it
+	}
+	return f
+}
+
+// remindOfKit posts the reminder that the kit is still on this machine.
+func (v *voice) remindOfKit(now time.Time) bool {
+	vaults, err := knownVaults()
+	if err != nil {
+		return false
+	}
+	for _, ch := range vaults {
+		if ch.dev.KitPath == "" {
+			continue
+		}
+		info, err := os.Lstat(string(ch.dev.KitPath))
+		if err != nil {
+			continue
+		}
+		told, m, ok := notify.WatchKit(v.mind.Kit, info.ModTime(), v.host, ch.vault.Remote.String(), now)
+		if ok {
+			v.mind.Kit = told
+			v.post(m, now)
+			return true
+		}
+	}
+	return false
+}

@@ -48,7 +48,11 @@ func (d *Daemon) enter(r *report.Run, cancel context.CancelCauseFunc) {
 	d.active[r.Job] = &active{run: *r, cancel: cancel}
 	d.save()
 	d.mu.Unlock()
-	d.o.Log.Info("run begins", "job", r.Job, "run", r.ID, "trigger", r.Trigger, "due", r.Due, "missed", r.Missed)
+	fields := []any{"job", r.Job, "run", r.ID, "trigger", r.Trigger}
+	if !r.Due.IsZero() {
+		fields = append(fields, "due", r.Due, "missed", r.Missed)
+	}
+	d.o.Log.Info("run begins", fields...)
 	if d.o.Voice != nil {
 		d.o.Voice.Began(*r)
 	}

@@ -84,11 +84,25 @@ func (s *daemonServer) start(store *report.Store) (err error) {
 		return noConfig(err)
 	}
 	s.window.set(s.config.Daemon)
+	s.warnOfGuarded()
 	if s.socket, err = socketPath(); err != nil {
 		return err
 	}
 	s.listen, err = control.Listen(s.socket)
 	return err
+}
+
+// warnOfGuarded tells of folders that macOS keeps from the daemon, though a
+// terminal may read them.
+func (s *daemonServer) warnOfGuarded() {
+	var folders []string
+	for _, p := range s.config.Projects {
+		folders = append(folders, p.Paths...)
+	}
+	if guarded := host.Guarded(folders); len(guarded) > 0 {
+		program, _ := os.Executable()
+		s.log.Error(fmt.Sprintf(host.FullDiskAccess, program), "folders", guarded)
+	}
 }
 
 // noConfig says what a daemon without a config needs.

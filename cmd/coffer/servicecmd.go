@@ -358,7 +358,9 @@ func (d *door) serviceStatus(ctx context.Context, f serviceFlags) error {
 		return err
 	}
 	st, asked := m.state(ctx)
-	return d.tellService(m, st, asked, d.isCurrent(m, h, there))
+	err = d.tellService(m, st, asked, d.isCurrent(m, h, there))
+	d.tellAnswer(ctx, h)
+	return err
 }
 
 // isCurrent reports whether an installed file is the one that would be

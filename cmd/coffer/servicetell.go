@@ -35,6 +35,20 @@ func (d *door) tellInstall(ctx context.Context, m serviceManager, started error)
 	return nil
 }
 
+// tellAnswer says whether a daemon of one's own answers, however it was started.
+func (d *door) tellAnswer(ctx context.Context, h home) {
+	if h.account != "" {
+		return // another user's socket is not for us
+	}
+	client, err := d.dialDaemon(ctx)
+	if err != nil {
+		d.say("  it does not answer commands: %v\n", err)
+		return
+	}
+	client.Close()
+	d.say("  it answers commands\n")
+}
+
 // hintLinger says what makes a service of a user go on without the user.
 func (d *door) hintLinger(ctx context.Context, m serviceManager) {
 	s, ok := m.(systemd)

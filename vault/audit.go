@@ -58,11 +58,12 @@ func (r *Run) isSmall() bool {
 // auditSeries compares the table of a series with what the remote lists.
 func (r *Run) auditSeries(ctx context.Context, series chunk.Series, table *state.PackTable) (lost int, err error) {
 	relied := new(ledger.Set)
+	fence := r.known.fence.Load()
 	for number, info := range table.All() {
-		if info.Flags&state.PackReplaced != 0 {
+		if info.Flags&state.PackReplaced != 0 || fence.dooms(series, number, info.Sum) {
 			continue // a prune may have deleted it
 		}
-		if r.known.live.Load().Has(series, number) || r.known.fence.Load().trusts(info.Acked) {
+		if r.known.live.Load().Has(series, number) || fence.trusts(info.Acked) {
 			relied.Add(series, number)
 		}
 	}

@@ -57,6 +57,11 @@ func (v *Vault) newFence(now time.Time, condemned map[string]bool) *fence {
 	return f
 }
 
+// dooms tells whether a pack is about to be deleted, or was.
+func (f *fence) dooms(series chunk.Series, number uint32, sum [32]byte) bool {
+	return len(f.doomed) > 0 && slices.Contains(f.doomed[packNumber{series, number}], sum)
+}
+
 // trusts tells whether an acknowledgement of that time still counts.
 func (f *fence) trusts(acked int64) bool {
 	return acked > f.since && acked <= f.now+int64(time.Since(f.at)/time.Second)+slack
@@ -74,7 +79,7 @@ func (k *known) has(series chunk.Series, number uint32) bool {
 		return false
 	}
 	f := k.fence.Load()
-	if len(f.doomed) > 0 && slices.Contains(f.doomed[packNumber{series, number}], info.Sum) {
+	if f.dooms(series, number, info.Sum) {
 		return false
 	}
 	return k.live.Load().Has(series, number) || f.trusts(info.Acked)

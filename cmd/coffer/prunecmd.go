@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"coffer/config"
@@ -23,6 +25,8 @@ type pruneFlags struct {
 	yes         bool
 	maxDelete   string
 	dismiss     []string
+	repack      bool
+	maxUnused   string
 	locks       bool
 	profile     string
 	credentials string
@@ -41,6 +45,12 @@ counts as needed for a week, and what is younger than a week is left alone.
 Nothing is deleted unless the whole history of the vault was seen and fits. What
 is damaged or missing stops it until it has healed, or --dismiss names it.
 
+Of packs that are needed for a part only, the rest stays: whole packs are deleted,
+and which part is needed only the kit can tell. With --repack and the kit, what is
+needed of this machine's packs is stored again where more than --max-unused of them
+is dead, and the old ones go like all else. The next backup then reads the files
+again whose content was in them.
+
 Where the config has object-lock, it first extends the locks on what snapshots need,
 twice in a lock's period; --extend-locks does only that.
 
@@ -48,7 +58,8 @@ It needs the role maintain, and credentials that may delete: better not those of
 the backups. coffer init --print-policy --maintain has a policy for them.`,
 		Example: `  coffer prune --dry-run
   coffer prune --profile maintain
-  coffer prune --yes`,
+  coffer prune --yes
+  coffer prune --repack --max-unused 10% --kit coffer-kit.txt`,
 		Args: exactly(0, "coffer prune [--dry-run] [--yes]"),
 		RunE: func(cmd *cobra.Command, args []string) error { return d.prune(cmd.Context(), f) },
 	}
@@ -56,6 +67,8 @@ the backups. coffer init --print-policy --maintain has a policy for them.`,
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	c.Flags().StringVar(&f.maxDelete, "max-delete", "", "refuse to delete more than this `part` of the packs at once\n(default 50% with --yes, where nobody has seen the plan)")
 	c.Flags().StringArrayVar(&f.dismiss, "dismiss", nil, "let deletion go on although this `object` is damaged or missing")
+	c.Flags().BoolVar(&f.repack, "repack", false, "also free what is dead inside of packs that are needed (needs the kit)")
+	c.Flags().StringVar(&f.maxUnused, "max-unused", "5%", "with --repack: how `much` may stay dead, a part such as 5% or a size such as 2GiB")
 	c.Flags().BoolVar(&f.locks, "extend-locks", false, "delete nothing; only extend object locks on what snapshots need, if it is time")
 	d.credentialFlags(c, &f.profile, &f.credentials)
 	return c
@@ -84,18 +97,18 @@ func (d *door) openMaintaining(ctx context.Context, l lending, profile, file str
 }
 
 func (d *door) prune(ctx context.Context, f pruneFlags) error {
-	var part float64
-	if f.maxDelete != "" {
-		var err error
-		if part, err = parseShare("--max-delete", f.maxDelete); err != nil {
-			return err
-		}
-	}
-	v, ch, err := d.openMaintaining(ctx, keyless, f.profile, f.credentials)
+	o, err := f.options()
 	if err != nil {
 		return err
 	}
-	o := prune.Options{DryRun: f.dryRun || len(f.dismiss) > 0, MaxDelete: part, Progress: new(prune.Progress)}
+	l := keyless
+	if f.repack {
+		l = needed
+	}
+	v, ch, err := d.openMaintaining(ctx, l, f.profile, f.credentials)
+	if err != nil {
+		return err
+	}
 	if err := d.extendLocks(ctx, v, o, f.locks); err != nil || f.locks {
 		return err
 	}
@@ -106,14 +119,14 @@ func (d *door) prune(ctx context.Context, f pruneFlags) error {
 	if len(f.dismiss) > 0 {
 		return d.dismiss(ctx, v, plan, f)
 	}
-	d.tellPlan(plan, ch.vault.Price, f.dryRun)
+	d.tellPlan(plan, ch.vault.Price, f)
 	if err := plan.Stopped(); err != nil {
 		return explainPrune(err)
 	}
-	if f.dryRun || len(plan.Delete)+len(plan.Condemn) == 0 {
+	if f.dryRun || len(plan.Delete)+len(plan.Condemn) == 0 && plan.Partly.Chosen == 0 {
 		return explainPrune(plan.TooMany())
 	}
-	if part == 0 && !f.yes && d.canAsk() {
+	if f.maxDelete == "" && !f.yes && d.canAsk() {
 		plan.Allow(1) // the plan is seen, and asked about
 	}
 	if err := plan.TooMany(); err != nil {
@@ -123,6 +136,26 @@ func (d *door) prune(ctx context.Context, f pruneFlags) error {
 		return err
 	}
 	return d.runPrune(ctx, plan, o, ch.vault.Price)
+}
+
+// options are those of the prune that the flags ask for.
+func (f *pruneFlags) options() (o prune.Options, err error) {
+	o = prune.Options{DryRun: f.dryRun || len(f.dismiss) > 0, Repack: f.repack, Progress: new(prune.Progress)}
+	if f.maxDelete != "" {
+		if o.MaxDelete, err = parseShare("--max-delete", f.maxDelete); err != nil {
+			return o, err
+		}
+	}
+	if strings.HasSuffix(f.maxUnused, "%") && f.maxUnused != "0%" {
+		o.MaxUnused, err = parseShare("--max-unused", f.maxUnused)
+		return o, err
+	}
+	n, err := humanize.ParseBytes(strings.TrimSuffix(f.maxUnused, "%"))
+	if err != nil || n > math.MaxInt64 {
+		return o, usagef("write it as --max-unused 5% or --max-unused 2GiB", "--max-unused %s is not understood", f.maxUnused)
+	}
+	o.MaxUnusedBytes = max(1, int64(n)) // 0 would be the default
+	return o, nil
 }
 
 // planPrune makes the plan, with a meter.

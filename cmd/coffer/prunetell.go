@@ -27,7 +27,7 @@ func pruneSample(p *prune.Progress, t time.Duration) sample {
 	done, total := p.Done.Load(), p.Total.Load()
 	s := sample{text: stage, json: map[string]any{"stage": stage, "objects_done": done, "total_objects": total, "seconds_elapsed": int64(t.Seconds())}}
 	if total > 0 {
-		s.text = joined(stage, countText(done)+" of "+plural(total, "object"), left(done, total, t))
+		s.text = joined(stage, countText(done)+" of "+countText(total), left(done, total, t))
 	}
 	return s
 }
@@ -51,6 +51,14 @@ func daysText(t time.Duration) string {
 	return durationText(t)
 }
 
+// graceText is how long a condemned object waits.
+func graceText(p *prune.Plan) string {
+	if p.Unsure {
+		return "a day (or a week: the first prune finds out what the remote enforces)"
+	}
+	return daysText(p.Grace)
+}
+
 // costText is what bytes cost a month; "" where no price is known.
 func costText(p config.Price, bytes int64) string {
 	if p == (config.Price{}) {
@@ -65,7 +73,7 @@ func tallyJSON(m map[string]any, name string, t prune.Tallies) {
 }
 
 // tellPlan prints what a prune would do.
-func (d *door) tellPlan(p *prune.Plan, price config.Price, dry bool) {
+func (d *door) tellPlan(p *prune.Plan, price config.Price, f pruneFlags) {
 	for _, s := range p.Stops {
 		d.tellProblem(s.Object, s.Err, s.Harms)
 	}
@@ -74,10 +82,10 @@ func (d *door) tellPlan(p *prune.Plan, price config.Price, dry bool) {
 	}
 	d.tellOdd(p)
 	if d.json {
-		d.emitPlan(p, price, dry)
+		d.emitPlan(p, price, f.dryRun)
 		return
 	}
-	if d.quiet && !dry {
+	if d.quiet && !f.dryRun {
 		return
 	}
 	del, condemn, wait := prune.Count(p.Delete), prune.Count(p.Condemn), prune.Count(p.Waiting)
@@ -86,13 +94,28 @@ func (d *door) tellPlan(p *prune.Plan, price config.Price, dry bool) {
 	fmt.Fprintf(w, "to delete now: %s\n", tallyText(del, price))
 	fmt.Fprintf(w, "to condemn now: %s\n", tallyText(condemn, price))
 	if condemn.All().Count > 0 {
-		fmt.Fprintf(w, "  a prune after %s deletes them, if nothing has come to need them\n", daysText(p.Grace))
+		fmt.Fprintf(w, "  a prune after %s deletes them, if nothing has come to need them\n", graceText(p))
 	}
 	if wait.All().Count > 0 {
 		fmt.Fprintf(w, "condemned before: %s; to be deleted from %s on\n", tallyText(wait, price), timeText(p.Ready))
 	}
+	d.tellPartly(p.Partly, price, f)
 	if p.Young.All().Count > 0 {
 		fmt.Fprintf(w, "not needed, but new: %s; of backups at work or interrupted\n", tallyText(p.Young, config.Price{}))
+	}
+}
+
+// tellPartly tells what is dead inside of packs that are needed.
+func (d *door) tellPartly(p prune.Partly, price config.Price, f pruneFlags) {
+	switch {
+	case !f.repack && f.dryRun:
+		fmt.Fprintln(d.out, "what is dead inside of needed packs only the kit can tell:  coffer prune --repack --dry-run --kit FILE")
+	case !f.repack:
+	case p.Chosen == 0:
+		fmt.Fprintf(d.out, "to repack now: nothing; of %s, %s, about %s are dead\n", plural(p.Packs, "pack"), bytesText(p.Bytes), bytesText(p.Dead))
+	default:
+		fmt.Fprintf(d.out, "to repack now: %s, %s, of which about %s are stored again\n", plural(p.Chosen, "pack"), bytesText(p.Read), bytesText(p.Write))
+		fmt.Fprintf(d.out, "  that frees about %s\n", joined(bytesText(p.Read-p.Write), costText(price, p.Read-p.Write)))
 	}
 }
 
@@ -103,6 +126,10 @@ func (d *door) emitPlan(p *prune.Plan, price config.Price, dry bool) {
 	tallyJSON(m, "to_condemn", prune.Count(p.Condemn))
 	tallyJSON(m, "waiting", prune.Count(p.Waiting))
 	tallyJSON(m, "young", p.Young)
+	if q := p.Partly; q.Packs > 0 {
+		m["packs_looked_into"], m["bytes_dead_inside"] = q.Packs, q.Dead
+		m["packs_to_repack"], m["bytes_to_repack"], m["bytes_to_store_again"] = q.Chosen, q.Read, q.Write
+	}
 	if !p.Ready.IsZero() {
 		m["ready"] = p.Ready.UTC()
 	}
@@ -140,6 +167,7 @@ func (d *door) tellPruned(r prune.Result, price config.Price, err error) {
 	if d.json {
 		m := map[string]any{"lists": r.Lists, "swept": r.Swept, "done": err == nil}
 		tallyJSON(m, "deleted", r.Deleted)
+		m["packs_repacked"], m["bytes_repacked"], m["bytes_stored_again"] = r.Repacked.Packs, r.Repacked.Read, r.Repacked.Stored
 		tallyJSON(m, "condemned", r.Condemned)
 		tallyJSON(m, "waiting", r.Waiting)
 		if !r.Ready.IsZero() {
@@ -149,6 +177,9 @@ func (d *door) tellPruned(r prune.Result, price config.Price, err error) {
 		return
 	}
 	fmt.Fprintf(d.out, "deleted: %s\n", tallyText(r.Deleted, price))
+	if r.Repacked.Packs > 0 {
+		fmt.Fprintf(d.out, "repacked: %s, %s, to %s\n", plural(r.Repacked.Packs, "pack"), bytesText(r.Repacked.Read), bytesText(r.Repacked.Stored))
+	}
 	if err == nil {
 		fmt.Fprintf(d.out, "condemned: %s\n", tallyText(r.Condemned, price))
 	}

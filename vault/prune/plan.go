@@ -15,6 +15,9 @@ import (
 type Plan struct {
 	Now   time.Time     // by the remote's clock, when the plan was made
 	Grace time.Duration // how long what is condemned waits on this remote
+	// Unsure says that it is not known yet how long that is, because nothing
+	// was probed: Grace is the longer time.
+	Unsure bool
 
 	Live    Tallies   // what snapshots and runs need
 	Delete  []Object  // condemned, its grace is over, and still dead; in the order of deletion
@@ -70,6 +73,7 @@ func Make(ctx context.Context, v *vault.Vault, o Options) (*Plan, error) {
 		return nil, err
 	}
 	p.warn(err)
+	p.Unsure = p.mem.Expiry == nil && err == nil
 	p.warnOfClock()
 	p.sort(p.at)
 	if o.Repack && len(p.Stops) == 0 {

@@ -11,6 +11,7 @@ import (
 
 func (d *door) repairCommand() *cobra.Command {
 	var dry, yes bool
+	var f salvageFlags
 	c := &cobra.Command{
 		Use: "repair", Short: "Make whole what was lost and can be had from elsewhere",
 		Long: `Make whole what the vault or this machine's local state has lost, where it can be had
@@ -21,14 +22,27 @@ dropped or overwritten. It says first what it would do.
 
 Packs that are missing or damaged are healed by the next backup, from the disk. With
 the kit their chunks are looked for in other packs too, of any device. A device that
-has lost its keys takes its place again with coffer enrol --replace.`,
+has lost its keys takes its place again with coffer enrol --replace.
+
+When hardly anything is left, --from-packs finds, with the kit and packs alone, every
+tree of files that was ever saved, and --tree restores one of them.`,
 		Example: `  coffer repair --dry-run
-  coffer repair --kit coffer-kit.txt`,
+  coffer repair --kit coffer-kit.txt
+  coffer repair --from-packs --tree 12 --target ~/found --kit coffer-kit.txt`,
 		Args: exactly(0, "coffer repair [--dry-run] [--yes]"),
-		RunE: func(cmd *cobra.Command, args []string) error { return d.repair(cmd.Context(), dry, yes) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if f.fromPacks {
+				return d.salvage(cmd.Context(), f)
+			}
+			return d.repair(cmd.Context(), dry, yes)
+		},
 	}
 	c.Flags().BoolVarP(&dry, "dry-run", "n", false, "say what would be done, and do nothing")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	f.bind(c)
 	return c
 }
 

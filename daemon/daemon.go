@@ -155,7 +155,8 @@ func (d *Daemon) trace(p *Plan, j *report.Job, noted time.Time) {
 			good = t
 		}
 	}
-	if !good.After(j.LastGood) {
+	// What a clock wrote that was far ahead would silence the job until then.
+	if !good.After(j.LastGood) || good.Sub(d.o.Now()) > schedule.WrongClock {
 		return
 	}
 	j.LastGood = good

@@ -219,6 +219,37 @@ func TestHandComesFirst(t *testing.T) {
 	})
 }
 
+// A vault at which another process is at work makes a scheduled run wait, and
+// one by hand say so; neither is a failure.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var busy atomic.Bool
+		w := newWorld(t, "0 * * * *", func(w *world, p *daemon.Plan) {
+			p.Job.Judge = func(context.Context, error) job.Verdict {
+				if busy.Load() {
+					return job.Verdict{Result: report.Skipped, Busy: true, Why: "another process"}
+				}
+				return job.Verdict{Result: report.OK}
+			}
+		})
+		defer w.stop()
+		busy.Store(true)
+		time.Sleep(65 * time.Minute)
+		r, err := w.daemon.Hand(t.Context(), "backup work", func(context.Context, *report.Run) error { return nil }, nil)
+		if err != nil || r.Result != report.Skipped {
+			t.Errorf("by hand: %+v, %v", r, err)
+		}
+		if got := w.status(); got.Last != nil || got.Trying == nil || len(w.heard()) != 0 {
+			t.Errorf("told %q, %+v", w.heard(), got)
+		}
+		busy.Store(false)
+		time.Sleep(2 * time.Minute)
+		if got := w.status(); got.Last == nil || got.Last.Result != report.OK || got.Trying != nil || !got.Last.Due.Equal(time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)) {
+			t.Errorf("%+v", got.Last)
+		}
+	})
+}
+
 // A job that never had a good run begins at once if that is asked for.
 func TestAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -235,6 +266,20 @@ func TestAtOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		if again.runs.Load() != 0 {
 			t.Errorf("%d runs of a job that has a snapshot", again.runs.Load())
+		}
+	})
+}
+
+// A snapshot from a clock that was a year ahead does not silence the schedule.
+func TestEvidenceFromTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "0 * * * *", func(_ *world, p *daemon.Plan) {
+			p.AtOnce, p.Evidence = true, func() time.Time { return time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC) }
+		})
+		defer w.stop()
+		time.Sleep(5*time.Hour + time.Minute)
+		if got := w.runs.Load(); got != 6 { // at once, and each hour
+			t.Errorf("%d runs in five hours", got)
 		}
 	})
 }

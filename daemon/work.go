@@ -121,9 +121,10 @@ func (d *Daemon) settle(p *Plan, r *report.Run) (final bool) {
 	case r.Result.Good():
 		d.answered(p, j, r)
 		final = true
+	case r.Trigger == report.Hand: // whoever asked for it knows
 	case r.Busy:
 		j.Trying = d.tryAgain(j, r, busyAgain, p.RetryFor)
-	case r.Trigger != report.Hand && !cut:
+	case !cut:
 		final = d.failed(p, j, r)
 	}
 	d.save()

@@ -324,18 +324,20 @@ ancestors() {
 # has_role ROLE tells whether the device looked up last has a role.
 has_role() { [[ ",$roles," == *",$1,"* ]]; }
 
-# forgotten NAME tells whether a forget names a snapshot, and none withdrew it.
+# forgotten NAME tells whether a forget names a snapshot, and none later withdrew
+# it, by the times in their names.
 forgotten() {
-	local base=${1##*/} name result=1
+	local base=${1##*/} name time forget='' withdrawal=''
 	while IFS= read -r name; do
 		grep -qF "$base" "$name" 2>/dev/null && good_commit "$name" || continue
+		time=${name##*/} && time=${time:12:10}
 		if jq -e .withdraw "$tmp/commit.json" >/dev/null; then
-			if has_role write; then return 1; fi
-		elif has_role forget; then
-			result=0
+			if has_role write && [[ $time > $withdrawal ]]; then withdrawal=$time; fi
+		elif has_role forget && [[ $time > $forget ]]; then
+			forget=$time
 		fi
 	done < <(grep -E '/[0-9]{10}-f[^/]*$' "$tmp/commits")
-	return "$result"
+	[[ $forget > $withdrawal ]]
 }
 
 # snapshots prints the names of snapshots, oldest first.

@@ -718,6 +718,9 @@ func TestStockForgotten(t *testing.T) {
 	s.expectWhole(src, "-s", ids[1])
 	s.commit(s.deviceKey(), func(head, next *commit.Commit) { forget(head, next); next.Withdraw = true })
 	s.expectWhole(src)
+	again := s.commit(s.deviceKey(), forget)
+	s.expect(0, []string{"Snapshot " + ids[0]}, "-t", s.target())
+	must(t, os.Remove(filepath.Join(s.remote, filepath.FromSlash(again.String()))))
 	witness := filepath.Base(s.objects("commits/*/*/0000000004-*")[0])[23:39]
 	s.expectWhole(src, "-e", witness)
 	must(t, os.Remove(s.objects("commits/*/*/0000000004-*")[0]))

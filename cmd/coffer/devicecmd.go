@@ -55,7 +55,7 @@ coffer enrol --replace  on the new one, which takes over what it stored.`,
 		},
 	}
 	c.Flags().BoolVar(&force, "force", false, "also this machine itself, or the last one with a role")
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
 }
 

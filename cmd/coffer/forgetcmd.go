@@ -58,7 +58,7 @@ machine cannot judge stays too; with the kit it can judge everything.`,
 	fl.StringVar(&f.project, "project", "", "only snapshots of this `project`: a name of the config, or a folder")
 	fl.BoolVar(&f.claimed, "claimed-times", false, "go by the times that devices claim: for a vault that was copied, where\nthe remote's times are those of the copy")
 	fl.BoolVarP(&f.dryRun, "dry-run", "n", false, "only show what would stay and what would go")
-	fl.BoolVar(&f.yes, "yes", false, "do not ask")
+	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	return c
 }
 

@@ -61,7 +61,7 @@ that comes to is said first.`,
 		Args:    exactly(1, "coffer recipient add RECIPIENT --kit FILE"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return d.recipientAdd(cmd.Context(), args[0], yes) },
 	}
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
 }
 
@@ -138,7 +138,7 @@ not stored anew. RECIPIENT is the key or its beginning.`,
 		Args: exactly(1, "coffer recipient remove RECIPIENT --kit FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return d.recipientRemove(cmd.Context(), args[0], yes) },
 	}
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
 }
 

@@ -84,19 +84,23 @@ func (r *Run) lookAgain(ctx context.Context, snaps []*Snapshot) ([]*Snapshot, er
 		return nil, err
 	}
 	held := r.v.FloorHolds(all, r.now())
+	byID := make(map[string]*Snapshot, len(all))
+	for _, s := range all {
+		byID[s.ID()] = s
+	}
 	var fresh, refused []*Snapshot
 	for _, s := range snaps {
-		i := slices.IndexFunc(all, func(a *Snapshot) bool { return a.Name.String() == s.Name.String() })
-		if i < 0 {
+		now, ok := byID[s.ID()]
+		if !ok {
 			return nil, &NotFoundError{s.ID(), len(all)}
 		}
-		if all[i].Commit == nil {
-			return nil, damaged("%s: it cannot be read, so nobody can tell whether it may go", all[i].Name)
+		if now.Commit == nil {
+			return nil, damaged("%s: it cannot be read, so nobody can tell whether it may go", now.Name)
 		}
-		if held[all[i]] {
-			refused = append(refused, all[i])
+		if held[now] {
+			refused = append(refused, now)
 		}
-		fresh = append(fresh, all[i])
+		fresh = append(fresh, now)
 	}
 	if len(refused) > 0 {
 		return nil, &FloorError{r.v.Trust().Floor, refused}

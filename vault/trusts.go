@@ -70,7 +70,7 @@ func (v *Vault) refreshTrust(ctx context.Context, k *kit.Kit) error {
 		}
 		c.read = true
 		if err := c.take(t, f); err != nil {
-			v.notice(f.name, err, "the devices that only one of the trusts of this number names, until the kit is lent again:  coffer device list --kit FILE")
+			c.odd = append(c.odd, oddTrust{t, f.name, err})
 		}
 	}
 	if c.last == nil && !v.recall(ctx, c) {
@@ -78,6 +78,11 @@ func (v *Vault) refreshTrust(ctx context.Context, k *kit.Kit) error {
 			return fmt.Errorf("%w: %s is not sealed to it, so it was revoked", ErrRevoked, c.unopened[len(c.unopened)-1].name)
 		}
 		return v.noneBelieved(p, c.read)
+	}
+	for _, o := range c.odd {
+		if !c.heard(o.trust) {
+			v.notice(o.name, o.err, "the devices that only one of the trusts of this number names, until the kit is lent again:  coffer device list --kit FILE")
+		}
 	}
 	return v.adoptTrust(c, slices.Contains(found, c.at))
 }
@@ -93,6 +98,25 @@ type candidates struct {
 	read     bool          // one could be opened
 	unopened []foundTrust
 	opened   []otherTrust
+	odd      []oddTrust
+}
+
+// oddTrust is one that does not fit the others.
+type oddTrust struct {
+	trust *trust.Trust
+	name  string
+	err   error
+}
+
+// heard tells whether the trust in force knows all devices of an earlier one,
+// so that it no longer matters that this one did not fit.
+func (c *candidates) heard(t *trust.Trust) bool {
+	for _, d := range t.Devices {
+		if _, ok := c.last.Device(d.ID); !ok {
+			return false
+		}
+	}
+	return t.N < c.last.N
 }
 
 // missed remembers a trust that is sealed to others.

@@ -210,6 +210,10 @@ func TestTwins(t *testing.T) {
 	there.reopen()
 	here.reopen()
 
+	if p := l.Lent(t).Problems(); len(p) != 1 || !strings.Contains(p[0].Err.Error(), "two trusts have this number") {
+		t.Errorf("told: %v", p)
+	}
+
 	// Whoever was seen first is believed by each, and the kit joins both.
 	must(t, l.kit().Amend(t.Context(), l.Kit, func(*trust.Trust) error { return nil }))
 	for _, who := range []*timeline{l, here, there} {
@@ -223,6 +227,9 @@ func TestTwins(t *testing.T) {
 	here.snapshots(1, day)
 	there.snapshots(1, day)
 	l.expect(".....")
+	if p := l.Lent(t).Problems(); len(p) != 0 {
+		t.Errorf("joined, and still told: %v", p)
+	}
 
 	// All kinds of changes.
 	n := l.kit().Trust().N

@@ -65,11 +65,8 @@ func newStock(t *testing.T, classic bool) *stock {
 	t.Helper()
 	home := t.TempDir()
 	s := &stock{t: t, home: home, remote: filepath.Join(home, "remote"), tools: filepath.Dir(sealtest.Age(t))}
-	// Read here, so that the test cache knows that the result depends on it.
-	text, err := os.ReadFile("../../docs/restore.sh")
-	must(t, err)
-	s.script = filepath.Join(home, "restore.sh")
-	must(t, os.WriteFile(s.script, text, 0o700))
+	s.copyScript()
+	var err error
 	s.store, err = dir.Create(s.remote)
 	must(t, err)
 	var v *vault.Vault
@@ -79,6 +76,16 @@ func newStock(t *testing.T, classic bool) *stock {
 	must(t, err)
 	s.state = v.State().Path()
 	return s
+}
+
+// copyScript reads docs/restore.sh here, so that the test cache knows that the
+// result depends on it.
+func (s *stock) copyScript() {
+	s.t.Helper()
+	text, err := os.ReadFile("../../docs/restore.sh")
+	must(s.t, err)
+	s.script = filepath.Join(s.home, "restore.sh")
+	must(s.t, os.WriteFile(s.script, text, 0o700))
 }
 
 func must(t testing.TB, err error) {
@@ -101,9 +108,13 @@ func (s *stock) open() *vault.Vault {
 // backup takes a snapshot and returns its ID.
 func (s *stock) backup(id trust.ProjectID, label string, roots ...string) string {
 	s.t.Helper()
-	v := s.open()
-	res, err := backup.Run(s.t.Context(), v, backup.Options{Project: id, Label: label, Roots: roots, Host: "h"})
-	must(s.t, err)
+	return backupTo(s.t, s.open(), id, label, roots...)
+}
+
+func backupTo(t *testing.T, v *vault.Vault, id trust.ProjectID, label string, roots ...string) string {
+	t.Helper()
+	res, err := backup.Run(t.Context(), v, backup.Options{Project: id, Label: label, Roots: roots, Host: "h"})
+	must(t, err)
 	return res.Snapshot
 }
 

@@ -11,6 +11,7 @@ import (
 	"coffer/remote"
 	"coffer/vault"
 	"coffer/vault/backup"
+	"coffer/vault/commit"
 )
 
 // lonely is a vault with a forgotten snapshot whose packs nothing else needs,
@@ -276,4 +277,42 @@ func TestTwoDevices(t *testing.T) {
 	y.back()
 	y.check()
 	y.deep()
+}
+
+// A device that was put out keeps what it had committed, up to the commit that
+// the trust names; what it signs afterwards neither counts nor stops anything.
+// The device in its place goes on from there, and prunes.
+func TestRevokedDevice(t *testing.T) {
+	y, _, _ := story(t)
+	old := y.room.Vault.Device()
+	room, _ := y.room.Enrol(t, vault.EnrolOptions{Replace: old})
+	heir := y.on(t, room)
+	ends := y.under("commits/" + string(old) + "/")
+	last := ends[len(ends)-1]
+	late := y.say(func(c *commit.Commit) {
+		c.Kind, c.Detail = commit.Check, &commit.Detail{Result: commit.OK}
+	})
+	if p := heir.make(all); len(p.Stops) > 0 || len(p.Condemn) != 3 {
+		t.Errorf("stops %v, condemns %q", p.Stops, names(p.Condemn))
+	}
+	heir.prune()
+	heir.time.pass(2 * day)
+	for gone, stops := range map[string]bool{last: true, late.String(): false} {
+		store := y.memory().Clone()
+		if err := store.Delete(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		c := heir.on(t, heir.room.Image(t).With(store))
+		c.forgetCache()
+		if p := c.make(all); (len(p.Stops) > 0) != stops {
+			t.Errorf("without %s: %v", gone, p.Stops)
+		}
+	}
+	if res := heir.prune(); res.Deleted.All().Count != 3 {
+		t.Errorf("%+v", res)
+	}
+	heir.back()
+	heir.torn = []string{late.String()} // verify tells of it
+	heir.check()
+	heir.deep()
 }

@@ -37,7 +37,7 @@ type yard struct {
 	dir  string
 	time *clock
 	want map[string]map[string]string // by snapshot ID
-	torn []string                     // commits of which a crash left half
+	torn []string                     // commits that are not to be looked at: a crash left half of them
 }
 
 // A clock is turned by hand.

@@ -179,18 +179,42 @@ func TestCrashInRepack(t *testing.T) {
 }
 
 // A snapshot that a copy of the state makes beside a repack may need the old
-// pack: it stays until nothing does.
+// pack, which the repack did not know: it stays until nothing does.
 func TestRepackBesideClone(t *testing.T) {
 	y, _, _ := story(t)
 	twin := y.on(t, y.room.Image(t))
-	y.repack()
+	for _, name := range y.under("packs/") {
+		y.memory().SetTime(name, y.time.Now()) // too young to be condemned at once
+	}
+	_, res := y.repack()
+	if res.Repacked.Packs != 1 || len(res.Lists) > 0 && res.Condemned[prune.Packs].Count > 0 {
+		t.Errorf("%+v", res)
+	}
+	packs := y.under("packs/")
 	twin.write("theirs", 1000, 77)
 	grain()
+	theirs := twin.back().Snapshot
+	if more := without(y.under("packs/"), packs); len(more) != 2 {
+		t.Errorf("the copy stored %q: it did not rely on the old pack", more)
+	}
 	y.want = twin.want
-	twin.back()
-	y.time.pass(2 * day)
-	y.prune()
-	twin.check()
+	for range 3 {
+		y.time.pass(8 * day)
+		y.prune()
+		y.check()
+		y.deep()
+	}
+	y.back() // joins the two histories
+	y.forget(theirs)
+	big := y.size()
+	for range 3 {
+		y.time.pass(8 * day)
+		y.prune()
+	}
+	if now := y.size(); now > big-150<<10 {
+		t.Errorf("%d bytes, were %d", now, big)
+	}
+	y.check()
 	y.deep()
 }
 

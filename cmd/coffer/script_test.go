@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "same": same, "ndjson": ndjson, "pick": pick, "flip": flip,
-			"notemp": notemp, "settle": settle, "size": size, "until": until, "twins": twins, "forge": forge, "waited": waited, "s3": s.use, "assume": s.assume,
+			"notemp": notemp, "settle": settle, "size": size, "until": until, "twins": twins, "forge": forge, "waited": waited, "s3": s.use, "assume": s.assume, "owner": s.owner, "vandal": s.vandal, "names": s.names, "rewind": s.rewind,
 			"late":   late,
 			"agekey": agekey, "age": func(ts *testscript.TestScript, neg bool, args []string) { ts.Setenv("AGE", sealtest.Age(t)) },
 		},

@@ -2,8 +2,10 @@ package vault
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,9 +115,9 @@ func (v *Vault) addToFold(fold string, keys []string) error {
 		}
 	}
 	var out bytes.Buffer
-	for base, b := range all {
-		out.WriteString(base + " " + strconv.Itoa(len(b)) + "\n")
-		out.Write(b)
+	for _, base := range slices.Sorted(maps.Keys(all)) {
+		out.WriteString(base + " " + strconv.Itoa(len(all[base])) + "\n")
+		out.Write(all[base])
 	}
 	path := v.cachePath(fold)
 	tmp := filepath.Join(filepath.Dir(path), "."+fold+".tmp")

@@ -33,10 +33,10 @@ func (w *Writer) Create(path string, size int64) (*File, error) {
 		return nil, err
 	}
 	temp := tempName()
-	f, err := p.root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	f, err := p.create(temp)
 	if err != nil {
 		w.release(p)
-		return nil, &fs.PathError{Op: "create", Path: path, Err: bare(err)}
+		return nil, &fs.PathError{Op: "create", Path: path, Err: err}
 	}
 	file := &File{w: w, at: p, f: f, path: path, name: name, temp: temp, size: size}
 	w.mu.Lock()
@@ -158,9 +158,9 @@ func (f *File) leave(remove bool) (err error) {
 // rename gives temp its final name. An empty folder that has the name goes if
 // Replace allows.
 func (w *Writer) rename(p *place, temp, name string) error {
-	err := p.root.Rename(temp, name)
+	err := p.rename(temp, name)
 	if err == nil || !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.EISDIR) {
-		return bareOrNil(err)
+		return err
 	}
 	if !w.o.Replace {
 		return fmt.Errorf("folder %w", ErrInTheWay)
@@ -168,12 +168,5 @@ func (w *Writer) rename(p *place, temp, name string) error {
 	if err := p.root.Remove(name); err != nil {
 		return fmt.Errorf("folder %w: %w", ErrInTheWay, bare(err))
 	}
-	return bareOrNil(p.root.Rename(temp, name))
-}
-
-func bareOrNil(err error) error {
-	if err == nil {
-		return nil
-	}
-	return bare(err)
+	return p.rename(temp, name)
 }

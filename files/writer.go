@@ -40,6 +40,7 @@ type Writer struct {
 	o    WriterOptions
 	euid int
 	ids  idCache
+	kept int // folders that may be kept open
 
 	mu     sync.Mutex
 	dirs   map[string]*place // open folders by path; "" is the target itself
@@ -66,7 +67,7 @@ func NewWriter(dir string, o WriterOptions) (*Writer, error) {
 		return nil, fmt.Errorf("open target: %w", err)
 	}
 	w := &Writer{
-		o: o, euid: os.Geteuid(),
+		o: o, euid: os.Geteuid(), kept: mayKeep(),
 		dirs:  map[string]*place{"": p},
 		files: map[*File]struct{}{},
 		ours:  map[inode]string{},

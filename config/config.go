@@ -87,9 +87,10 @@ type Project struct {
 type Compression string
 
 const (
-	CompressFastest Compression = "fastest"
-	CompressDefault Compression = "default"
-	CompressBetter  Compression = "better"
+	CompressAdaptive Compression = "adaptive" // by what the uploads leave time for
+	CompressFastest  Compression = "fastest"
+	CompressDefault  Compression = "default"
+	CompressBetter   Compression = "better"
 )
 
 // A LockMode says whether someone with special rights may lift an object lock
@@ -107,7 +108,7 @@ const MaxConnections = 64
 // Default returns the config that holds when there is no file.
 func Default() *Config {
 	return &Config{
-		Compression: CompressDefault,
+		Compression: CompressAdaptive,
 		DedupMemory: Span{Days: 30},
 		Schedule:    Schedules{Backup: "@hourly", Forget: "@daily", Verify: "@daily"},
 		Daemon: Daemon{

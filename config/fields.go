@@ -12,8 +12,8 @@ const longestWait = 7 * day
 func fileFields(c *Config) []field {
 	return []field{
 		text("default-vault", `"home"`, "The vault of projects that name none. With a single vault it is that one.", &c.DefaultVault, parseName),
-		word("compression", "Processor time against space, for what is stored from now on.",
-			&c.Compression, CompressFastest, CompressDefault, CompressBetter),
+		word("compression", "Processor time against space, for what is stored from now on. Adaptive is hard while uploads are slow, light while they are fast, or on battery.",
+			&c.Compression, CompressAdaptive, CompressFastest, CompressDefault, CompressBetter),
 		stretch("dedup-memory", `"30d"`, "How long a chunk that no newer snapshot holds stays known on this machine. At least a day, in h, d, m (months) and y.",
 			&c.DedupMemory),
 		text("timezone", `"Europe/Paris"`, "In which schedules and times of day are meant. The default is the system's.", &c.Timezone, parseZone),

@@ -67,7 +67,7 @@ func TestSchemaAcceptsWhatParseAccepts(t *testing.T) {
 func TestSchemaRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`compresion = "default"`:                     ".compresion is unknown",
-		`compression = "zip"`:                        ".compression is none of [fastest default better]",
+		`compression = "zip"`:                        ".compression is none of [adaptive fastest default better]",
 		`dedup-memory = 30`:                          ".dedup-memory is no string",
 		`dedup-memory = ""`:                          ".dedup-memory is too short",
 		`vault.home.region = "eu"`:                   ".vault.home has no remote",

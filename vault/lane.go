@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"coffer/chunk"
 	"coffer/chunk/pack"
@@ -23,11 +24,16 @@ type Lane struct {
 	number  uint32 // of the open pack
 	isOpen  bool   // a pack is open and has its number
 	refs    []chunk.Ref
+	effort  *effort // nil: the level stays
 }
 
 // Lane returns a new lane for chunks of a kind, for use by one goroutine.
 func (r *Run) Lane(kind chunk.Kind) *Lane {
-	return &Lane{run: r, kind: kind, hasher: r.v.Hasher(kind), series: r.series[kind].series}
+	l := &Lane{run: r, kind: kind, hasher: r.v.Hasher(kind), series: r.series[kind].series}
+	if r.o.Adapt && kind == chunk.Data {
+		l.effort = newEffort(r.o.Level)
+	}
+	return l
 }
 
 // Put stores a chunk unless a pack that can be relied on holds it already, and
@@ -99,11 +105,9 @@ func (l *Lane) Flush() error {
 		return nil
 	}
 	r := l.run
-	var out *bytes.Buffer
-	select {
-	case out = <-r.buffers:
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
+	out, err := l.buffer()
+	if err != nil {
+		return err
 	}
 	sealed, err := l.builder.Seal(r.recipients, out)
 	if err != nil {
@@ -123,15 +127,36 @@ func (l *Lane) Flush() error {
 	return nil
 }
 
+// buffer waits for one to seal into. How long that takes tells how hard the
+// next pack may be compressed.
+func (l *Lane) buffer() (out *bytes.Buffer, err error) {
+	r, began := l.run, time.Now()
+	select {
+	case out = <-r.buffers:
+	case <-r.ctx.Done():
+		return nil, context.Cause(r.ctx)
+	}
+	if l.effort != nil {
+		l.builder.SetLevel(l.effort.next(began, time.Now(), r.sendingShare()))
+	}
+	return out, nil
+}
+
 // store opens a sealed pack again in memory, re-hashes every chunk in it, and
 // uploads it. A failure cancels the run.
 func (r *Run) store(p ledger.Pack, sealed pack.Sealed, refs []chunk.Ref) error {
-	if err := r.prove(sealed); err != nil {
+	began := time.Now()
+	err := r.prove(sealed)
+	r.proving.Add(int64(time.Since(began)))
+	if err != nil {
 		return fmt.Errorf("pack %s/%010d does not open to what was put in; memory may be failing; nothing of it was stored: %w", p.Series, p.Number, err)
 	}
 	r.Stats.Flying.Add(p.Size)
 	defer r.Stats.Flying.Add(-p.Size)
-	if err := r.v.store.Put(r.ctx, remote.Object{Name: p.Name(), Data: sealed.Object, Sum: sealed.Sum}); err != nil {
+	began = time.Now()
+	err = r.v.store.Put(r.ctx, remote.Object{Name: p.Name(), Data: sealed.Object, Sum: sealed.Sum})
+	r.sending.Add(int64(time.Since(began)))
+	if err != nil {
 		return fmt.Errorf("store pack %s: %w", p.Name(), err)
 	}
 	return r.acknowledged(p, sealed, refs)

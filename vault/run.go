@@ -22,7 +22,8 @@ import (
 type RunOptions struct {
 	Project trust.ProjectID
 	Level   pack.Level
-	Uploads int // packs on their way at a time; 0 means 2
+	Adapt   bool // Level is but where data begins: see effort
+	Uploads int  // packs on their way at a time; 0 means 2
 	// MaxSmall is how many small packs of a kind a snapshot may need before
 	// they are merged, if it is more than usual: a run with many lanes makes as
 	// many.
@@ -67,6 +68,8 @@ type Run struct {
 	checker  *pack.Checker      // guarded by checking
 	buffers  chan *bytes.Buffer // as many as packs may be on their way
 	work     sync.WaitGroup
+	proving  atomic.Int64 // nanoseconds that packs were opened again, all in all
+	sending  atomic.Int64 // and sent
 
 	Stats Stats
 

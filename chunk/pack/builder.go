@@ -17,6 +17,7 @@ import (
 // at the same time.
 type Builder struct {
 	target int64
+	level  Level
 	zstd   *zstd.Encoder
 
 	packed []byte // the closed frames
@@ -29,7 +30,15 @@ type Builder struct {
 // bytes long. From the first chunk on it takes that much memory, and 4 to 8 MiB for
 // the encoder and the open frame.
 func NewBuilder(target int64, level Level) *Builder {
-	return &Builder{target: target, zstd: newEncoder(level)}
+	return &Builder{target: target, level: level, zstd: newEncoder(level)}
+}
+
+// SetLevel says how hard to compress the frames that are closed from now on.
+// An encoder is some megabytes, so it is not for every frame.
+func (b *Builder) SetLevel(l Level) {
+	if l != b.level {
+		b.level, b.zstd = l, newEncoder(l)
+	}
 }
 
 // Add puts a chunk into the pack and returns its offset in the content. A

@@ -62,9 +62,9 @@ What an interrupted backup stored is used by the next one.`,
 	fl.BoolVarP(&f.DryRun, "dry-run", "n", false, "look what would be stored, and store nothing")
 	fl.BoolVarP(&f.OneFileSystem, "one-file-system", "x", false, "stay on the file system of each folder")
 	fl.BoolVar(&f.CacheDirs, "cache-dirs", false, "also keep folders marked as caches by CACHEDIR.TAG")
-	fl.StringVar(&f.Compression, "compression", "", "`how` hard to compress: fastest, default or better")
+	fl.StringVar(&f.Compression, "compression", "", "`how` hard to compress: adaptive (to the uploads), fastest, default or better")
 	fl.BoolVar(&f.Here, "here", false, "do it in this process, even if a daemon is running")
-	offer(now, "compression", "fastest", "default", "better")
+	offer(now, "compression", "adaptive", "fastest", "default", "better")
 	return now
 }
 

@@ -16,9 +16,12 @@ import (
 
 // backupOptions translates config and flags.
 func (d *door) backupOptions(c *config.Config, f backupFlags, p config.Project, v *vault.Vault) (backup.Options, error) {
-	level, err := compression(c, f)
+	level, adapt, err := compression(c, f)
 	if err != nil {
 		return backup.Options{}, err
+	}
+	if adapt && onBattery() {
+		level, adapt = pack.Fastest, false
 	}
 	key := vault.ProjectKey(p.Name, p.Paths)
 	id, err := v.State().Project(key)
@@ -28,7 +31,7 @@ func (d *door) backupOptions(c *config.Config, f backupFlags, p config.Project, 
 	host, _ := os.Hostname()
 	return backup.Options{
 		Project: trust.ProjectID(id), Key: key, Label: p.Name, Roots: p.Paths, Host: host, User: userName(),
-		Tags: append(slices.Clone(p.Tags), f.Tags...), Level: level, Version: versionText(),
+		Tags: append(slices.Clone(p.Tags), f.Tags...), Level: level, Adapt: adapt, Version: versionText(),
 		Walk: walkOptions(f, p), DedupMemory: days(c.DedupMemory, time.Now()), Progress: new(backup.Progress),
 	}, nil
 }
@@ -52,18 +55,28 @@ func userName() string {
 	return ""
 }
 
-func compression(c *config.Config, f backupFlags) (pack.Level, error) {
+// compression is the level, and whether it may change with the uploads.
+func compression(c *config.Config, f backupFlags) (level pack.Level, adapt bool, err error) {
 	s := string(c.Compression)
 	if f.Compression != "" {
 		s = f.Compression
 	}
 	switch config.Compression(s) {
+	case config.CompressAdaptive, "":
+		return pack.Default, true, nil
 	case config.CompressFastest:
-		return pack.Fastest, nil
-	case config.CompressDefault, "":
-		return pack.Default, nil
+		return pack.Fastest, false, nil
+	case config.CompressDefault:
+		return pack.Default, false, nil
 	case config.CompressBetter:
-		return pack.Better, nil
+		return pack.Better, false, nil
 	}
-	return 0, usagef("it is one of fastest, default, better", "--compression %q is not known", s)
+	return 0, false, usagef("it is one of adaptive, fastest, default, better", "--compression %q is not known", s)
+}
+
+// onBattery tells whether work is to be kept light. A machine that cannot say
+// has no battery.
+func onBattery() bool {
+	inUse, _, err := machine().Power()
+	return err == nil && inUse
 }

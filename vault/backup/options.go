@@ -22,7 +22,8 @@ type Options struct {
 	Host    string
 	User    string
 	Level   pack.Level
-	Uploads int // packs on their way at a time; 0 means 2
+	Adapt   bool // compress harder than Level while uploads are slow, lighter while they are fast
+	Uploads int  // packs on their way at a time; 0 means 2
 	// DedupMemory is for how many days chunks that no manifest names any more
 	// stay known; 0 means vault.DedupMemory.
 	DedupMemory int

@@ -36,7 +36,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 
 // attempt is one walk and one commit.
 func attempt(ctx context.Context, v *vault.Vault, o *Options, t *tally) error {
-	run, err := v.Begin(ctx, vault.RunOptions{Project: o.Project, Level: o.Level, Uploads: o.Uploads, MaxSmall: 4 * workers(o), OnWarning: t.warn})
+	run, err := v.Begin(ctx, vault.RunOptions{Project: o.Project, Level: o.Level, Adapt: o.Adapt, Uploads: o.Uploads, MaxSmall: 4 * workers(o), OnWarning: t.warn})
 	if err != nil {
 		return err
 	}

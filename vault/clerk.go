@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"coffer/chunk"
-	"coffer/chunk/seal"
 	"coffer/vault/trust"
 )
 
@@ -30,28 +29,12 @@ func (v *Vault) beginClerk(ctx context.Context, command string, role trust.Role,
 	return r, nil
 }
 
-func (r *Run) beginClerk(ctx context.Context) error {
-	v := r.v
-	dev, err := v.dir.Device() // another process may have changed it since
-	if err != nil {
+func (r *Run) beginClerk(ctx context.Context) (err error) {
+	if err := r.present(ctx); err != nil {
 		return err
 	}
-	v.dev.Store(dev)
-	if err := r.readClock(ctx); err != nil {
-		return err
-	}
-	if err := r.readTrust(ctx); err != nil {
-		return err
-	}
-	if err := v.putTrustBack(ctx, r.warn); err != nil {
-		return err
-	}
-	if r.recipients, err = seal.ParseRecipients(v.Trust().Recipients); err != nil {
-		return fmt.Errorf("trust %d: recipients: %w", v.Trust().N, err)
-	}
-	r.sealedTo = v.device().RecipientsHash
 	r.known = newKnown()
-	r.own, err = v.adopt(ctx, r.now(), r.warn)
+	r.own, err = r.v.adopt(ctx, r.now(), r.warn)
 	return err
 }
 

@@ -116,7 +116,9 @@ func (v *Vault) Begin(ctx context.Context, o RunOptions) (*Run, error) {
 	return r, nil
 }
 
-func (r *Run) begin(ctx context.Context) error {
+// present reads what every run goes by: this device's keys, the remote's clock,
+// the newest trust, which must give this device the role, and the recipients.
+func (r *Run) present(ctx context.Context) error {
 	v := r.v
 	dev, err := v.dir.Device() // another process may have changed it since
 	if err != nil {
@@ -136,6 +138,14 @@ func (r *Run) begin(ctx context.Context) error {
 		return fmt.Errorf("trust %d: recipients: %w", v.Trust().N, err)
 	}
 	r.sealedTo = v.device().RecipientsHash
+	return nil
+}
+
+func (r *Run) begin(ctx context.Context) (err error) {
+	v := r.v
+	if err := r.present(ctx); err != nil {
+		return err
+	}
 	if _, err := state.ReadSmall[takingOver](v.dir, takeOverFile); err == nil {
 		r.warn(errors.New("taking over the place of another device was interrupted; lend the recovery kit once to finish it, or all is uploaded again"))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coffer/config"
 	"coffer/daemon/control"
 	"coffer/daemon/host"
 	"coffer/daemon/report"
@@ -102,9 +100,12 @@ func timeOrNil(t time.Time) any {
 // daemonRun is the daemon's life.
 func (d *door) daemonRun(ctx context.Context) error {
 	err := d.serveDaemon(ctx)
-	var mistakes *config.Error
-	if errors.As(err, &mistakes) && host.UnderLaunchd() {
-		// launchd would start it again every few seconds, for ever.
+	if err == nil || !host.UnderLaunchd() {
+		return err
+	}
+	if code, _, _ := explain(ctx, err); code == exitUsage {
+		// A config that is missing or wrong: launchd would start it again every
+		// few seconds, for ever.
 		d.leave(ctx, err)
 		return nil
 	}

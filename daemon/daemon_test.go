@@ -23,6 +23,7 @@ type world struct {
 	store   *report.Store
 	runs    atomic.Int64
 	reach   func(context.Context) error
+	now     func() time.Time
 	battery atomic.Bool
 	broken  atomic.Bool // runs fail
 	stop    func()
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, spec string, change func(*world, *daemon.Plan)) *wor
 		change(w, &plan)
 	}
 	w.daemon, err = daemon.New(daemon.Options{
-		Store: w.store, Voice: w, Load: func() (*daemon.Settings, error) { return &daemon.Settings{Plans: []daemon.Plan{plan}}, nil },
+		Store: w.store, Voice: w, Now: w.now, Load: func() (*daemon.Settings, error) { return &daemon.Settings{Plans: []daemon.Plan{plan}}, nil },
 		Machine: job.Machine{Power: func() (bool, int, error) { return w.battery.Load(), 50, nil }},
 	})
 	if err != nil {
@@ -266,6 +267,25 @@ func TestAtOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		if again.runs.Load() != 0 {
 			t.Errorf("%d runs of a job that has a snapshot", again.runs.Load())
+		}
+	})
+}
+
+// A daemon that ran while the clock was a year ahead goes on when it is right
+// again.
+func TestClockThatWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var skew atomic.Int64
+		w := newWorld(t, "0 * * * *", func(w *world, _ *daemon.Plan) {
+			w.now = func() time.Time { return time.Now().Add(time.Duration(skew.Load())).Round(0) }
+		})
+		defer w.stop()
+		skew.Store(int64(365 * 24 * time.Hour))
+		time.Sleep(time.Minute)
+		skew.Store(0)
+		time.Sleep(3 * time.Hour)
+		if got := w.runs.Load(); got != 4 { // one for the year that seemed to pass
+			t.Errorf("%d runs in three hours", got)
 		}
 	})
 }

@@ -50,28 +50,41 @@ func (p *Past) Stop(object string, err error, harms string) {
 // have seen, by what this device remembers, and by seen, the ends of a Past
 // that was read before.
 func (v *Vault) Past(ctx context.Context, seen ...string) (*Past, error) {
-	if err := v.refreshTrust(ctx, nil); err != nil {
-		return nil, err
-	}
-	r := &pastReader{v: v, trust: v.Trust(), past: &Past{dismissed: map[string]bool{}}, known: map[string]string{}}
-	var err error
-	if r.past.Now, err = v.store.Now(ctx); err != nil {
-		return nil, fmt.Errorf("ask %s for its time: %w", v.store.Location(), err)
-	}
-	if err := r.lookAtTrust(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.list(ctx); err != nil {
-		return nil, err
-	}
-	r.remember(seen)
-	for i := range r.trust.Devices {
-		if err := r.device(ctx, &r.trust.Devices[i]); err != nil {
+	for try := 0; ; try++ {
+		if err := v.refreshTrust(ctx, nil); err != nil {
 			return nil, err
 		}
+		r := &pastReader{v: v, trust: v.Trust(), past: &Past{dismissed: map[string]bool{}}, known: map[string]string{}}
+		err := r.read(ctx, seen)
+		if err != nil {
+			return nil, err
+		}
+		if !r.newer || try > 0 {
+			return r.past, nil
+		}
+		// A trust was made meanwhile: the next look knows it, or it is gone.
 	}
-	r.finish()
-	return r.past, nil
+}
+
+// read is one look. What this device remembers is read before anything is
+// listed: a backup beside it may commit at any moment.
+func (r *pastReader) read(ctx context.Context, seen []string) (err error) {
+	r.remember(seen)
+	if r.past.Now, err = r.v.store.Now(ctx); err != nil {
+		return fmt.Errorf("ask %s for its time: %w", r.v.store.Location(), err)
+	}
+	if err := r.lookAtTrust(ctx); err != nil {
+		return err
+	}
+	if err := r.list(ctx); err != nil {
+		return err
+	}
+	for i := range r.trust.Devices {
+		if err := r.device(ctx, &r.trust.Devices[i]); err != nil {
+			return err
+		}
+	}
+	return r.finish(ctx)
 }
 
 // pastReader is a Past in the making.
@@ -83,6 +96,7 @@ type pastReader struct {
 	there  map[commit.Name]bool
 	known  map[string]string // full names of commits that must be there -> who knows them
 	stops  []Problem         // before dismissals are known
+	newer  bool              // a commit knows a newer trust
 }
 
 // listed is a commit's name as a listing shows it.
@@ -136,7 +150,7 @@ func (r *pastReader) list(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("list commits: %w", err)
 			}
-			if info.Time.Before(r.past.Now.Add(-time.Minute)) {
+			if r.old(info.Time) {
 				r.stop(info.Name, fmt.Errorf("%w: a listing of all commits did not show it", ErrRollback), "nothing; but what the remote lists cannot be relied on")
 			}
 			r.take(info.Name, info.Time, last)
@@ -314,6 +328,7 @@ func (r *pastReader) count(dev *trust.Device, c *commit.Commit, stored time.Time
 	}
 	c.Heads = nil
 	if n, _, err := trust.ParseName(c.Trust); err == nil && n > r.trust.N {
+		r.newer = true
 		r.stop(c.Trust, fmt.Errorf("%w: commit %s names this trust, and %s shows none after trust %d", ErrRollback, c.Name(), r.v.store.Location(), r.trust.N), "nothing yet; but who may do what is not known")
 	}
 	switch c.Kind {
@@ -330,29 +345,57 @@ func (r *pastReader) count(dev *trust.Device, c *commit.Commit, stored time.Time
 }
 
 // finish looks for the commits that must be there, and applies dismissals.
-func (r *pastReader) finish() {
+func (r *pastReader) finish(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(r.known)) {
-		r.mustBe(name)
+		if err := r.mustBe(ctx, name); err != nil {
+			return err
+		}
 	}
 	for _, s := range r.stops {
 		r.past.Stop(s.Object, s.Err, s.Harms)
 	}
+	return nil
 }
 
-func (r *pastReader) mustBe(name string) {
+// mustBe stops all if a commit that somebody has seen is not there. One that
+// was stored since this look began is as good as one that comes after it.
+func (r *pastReader) mustBe(ctx context.Context, name string) error {
 	n, err := commit.ParseName(name)
-	if err != nil {
-		return
+	if err != nil || r.there[n] {
+		return nil
 	}
 	dev, ok := r.trust.Device(n.Device)
 	switch {
 	case !ok:
+		r.newer = true
 		r.stop(name, fmt.Errorf("%w: it was seen by %s, and the trust in force knows nothing of its device", ErrRollback, r.known[name]), unknownHarm)
 	case dev.Until != nil: // the trust says how far its history goes
-	case !r.there[n]:
+	default:
+		fresh, err := r.isFresh(ctx, name)
+		if fresh || err != nil {
+			return err
+		}
 		r.stop(name, fmt.Errorf("%w: it was seen by %s, and %s does not show it", ErrRollback, r.known[name], r.v.store.Location()), unknownHarm)
 	}
+	return nil
 }
+
+// isFresh tells whether an object is there and was stored since this look began.
+func (r *pastReader) isFresh(ctx context.Context, name string) (bool, error) {
+	for info, err := range r.v.store.List(ctx, name, "") {
+		if err != nil {
+			return false, fmt.Errorf("look for %s: %w", name, err)
+		}
+		if info.Name == name && !r.old(info.Time) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// old tells whether what was stored then must have been shown by the listings
+// of this look. Stores count whole seconds.
+func (r *pastReader) old(stored time.Time) bool { return stored.Before(r.past.Now.Add(-time.Minute)) }
 
 // GoneIn returns the snapshots that are no longer to be kept, by the base names
 // of their commits, as [Vault.Gone] does, judged by this past alone: so nothing

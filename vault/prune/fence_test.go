@@ -316,3 +316,37 @@ func TestRevokedDevice(t *testing.T) {
 	heir.check()
 	heir.deep()
 }
+
+// A backup may commit at any moment of a prune's look, and another device may
+// see it at once: that is no older state.
+func TestCommitsMeanwhile(t *testing.T) {
+	y, _, _ := story(t)
+	room, _ := y.room.Enrol(t, vault.EnrolOptions{})
+	other := y.on(t, room)
+	other.back()
+	y.prune()
+	y.time.pass(2 * day)
+	base := y.memory().Clone()
+	ops := 0
+	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops++; return nil }))).prune()
+	for at := 1; at <= ops; at++ {
+		store := base.Clone()
+		writer := y.on(t, y.room.Image(t).With(store))
+		witness := other.on(t, other.room.Image(t).With(store))
+		n := 0
+		c := y.on(t, writer.room.With(hook(store, func(remote.Op, string) error {
+			if n++; n == at {
+				writer.back()
+				witness.back() // names what the writer has just committed
+			}
+			return nil
+		})))
+		if res, err := c.tryPrune(t.Context(), all); err != nil || res.Deleted.All().Count == 0 {
+			t.Errorf("at operation %d of %d: %+v, %v", at, ops, res, err)
+		}
+		writer.check()
+		if t.Failed() {
+			return
+		}
+	}
+}

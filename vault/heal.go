@@ -50,7 +50,8 @@ func (r *Run) Examine(ctx context.Context) error {
 	var fresh []state.Wound
 	for series, table := range r.known.usable {
 		for number, info := range table.All() {
-			if w := (state.Wound{Series: series, Number: number, Sum: info.Sum}); info.Flags&sick != 0 && !known[w] {
+			w := state.Wound{Series: series, Number: number, Sum: info.Sum}
+			if info.Flags&sick != 0 && info.Flags&state.PackReplaced == 0 && !known[w] {
 				fresh = append(fresh, w)
 			}
 		}

@@ -33,34 +33,44 @@ func (v *Vault) record(ctx context.Context, command string, kind commit.Kind, d 
 	return err
 }
 
-// Newest returns the newest commit of one kind that a device in the trust
-// signed and for which want is true; nil if there is none. It fetches commits
-// of that kind from the newest on.
-func (v *Vault) Newest(ctx context.Context, kind commit.Kind, want func(*commit.Commit) bool) (*commit.Commit, error) {
-	var newest *commit.Commit
+// Newest returns the newest commit of each kind that a device in the trust
+// signed and for which want is true; none is nil. It fetches commits of those
+// kinds from the newest on.
+func (v *Vault) Newest(ctx context.Context, want func(*commit.Commit) bool, kinds ...commit.Kind) ([]*commit.Commit, error) {
+	newest := make([]*commit.Commit, len(kinds))
 	for _, dev := range v.Trust().Devices {
 		recs, err := v.history(ctx, &dev)
 		if err != nil {
 			return nil, err
 		}
-		for i := len(recs) - 1; i >= 0; i-- {
-			r := &recs[i]
-			if r.name.Kind != kind || newest != nil && !newer(r.name, newest.Name()) {
-				continue
-			}
-			if err := v.load(ctx, r); err != nil {
-				if isDamage(err) {
-					continue // history has told
-				}
+		for i, kind := range kinds {
+			if newest[i], err = v.newestOf(ctx, recs, kind, newest[i], want); err != nil {
 				return nil, err
-			}
-			if want(r.c) {
-				newest = r.c
-				break
 			}
 		}
 	}
 	return newest, nil
+}
+
+// newestOf returns the newest commit of a kind among recs that is newer than
+// best, or best.
+func (v *Vault) newestOf(ctx context.Context, recs []record, kind commit.Kind, best *commit.Commit, want func(*commit.Commit) bool) (*commit.Commit, error) {
+	for i := len(recs) - 1; i >= 0; i-- {
+		r := &recs[i]
+		if r.name.Kind != kind || best != nil && !newer(r.name, best.Name()) {
+			continue
+		}
+		if err := v.load(ctx, r); err != nil {
+			if isDamage(err) {
+				continue // history has told
+			}
+			return nil, err
+		}
+		if want(r.c) {
+			return r.c, nil
+		}
+	}
+	return best, nil
 }
 
 // SignDrill signs the report of a drill with this device's key. signer is the

@@ -24,10 +24,10 @@ func (d *door) proofOf(ctx context.Context, v *vault.Vault) (p proof, err error)
 	if v.State() != nil {
 		p.verified, p.drills = verify.Last(v.State()), drill.Last(v.State())
 	}
-	if p.check, err = v.Newest(ctx, commit.Check, func(*commit.Commit) bool { return true }); err != nil {
-		return p, err
+	newest, err := v.Newest(ctx, func(c *commit.Commit) bool { return c.Kind == commit.Check || c.Detail.Result == commit.OK }, commit.Check, commit.Drill)
+	if err == nil {
+		p.check, p.drill = newest[0], newest[1]
 	}
-	p.drill, err = v.Newest(ctx, commit.Drill, func(c *commit.Commit) bool { return c.Detail.Result == commit.OK })
 	return p, err
 }
 

@@ -99,7 +99,7 @@ func (d *door) tellVerify(r verify.Result, o verify.Options) {
 func verifySummary(r verify.Result) map[string]any {
 	m := map[string]any{
 		"snapshots": r.Snapshots, "packs": r.Packs, "bytes": r.Bytes, "packs_read": r.ReadPacks, "bytes_read": r.ReadBytes,
-		"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "packs_replaced": len(r.Replaced),
+		"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "packs_replaced": len(r.Replaced), "packs_repacked": r.Repacked,
 		"deep": r.Deep, "stopped": r.Stopped, "packs_never_read": r.Coverage.Never, "bytes_never_read": r.Coverage.NeverBytes, "seconds": r.Duration.Seconds(),
 	}
 	if !r.Coverage.Oldest.IsZero() {

@@ -186,9 +186,9 @@ func TestDamage(t *testing.T) {
 		if rep.Result != commit.Damaged || rep.Missing == 0 || len(told) == 0 || strings.HasPrefix(rep.Says, "proven") {
 			t.Errorf("%c: told %d: %+v", kind, len(told), rep)
 		}
-		c, err := room.Lent(t).Newest(t.Context(), commit.Drill, func(*commit.Commit) bool { return true })
-		if err != nil || c == nil || c.Detail.Result != commit.Damaged {
-			t.Errorf("%c: committed %+v, %v", kind, c, err)
+		c := newest(t, room, commit.Drill)
+		if c == nil || c.Detail.Result != commit.Damaged {
+			t.Errorf("%c: committed %+v", kind, c)
 		}
 		if s := drill.Last(room.Dir(t)); s.Last == nil || s.Proven != nil {
 			t.Errorf("%c: remembered %+v", kind, s)
@@ -290,12 +290,22 @@ func TestReportIsSigned(t *testing.T) {
 	if s.Proven == nil || s.Proven.Files != files || string(s.Proven.Report) != rep.Path {
 		t.Errorf("remembered %+v", s.Proven)
 	}
-	c, err := room.Lent(t).Newest(t.Context(), commit.Drill, func(*commit.Commit) bool { return true })
-	if err != nil || c == nil || c.Detail.Result != commit.OK || c.Detail.Snapshot != rep.Commit || c.Detail.Objects != uint64(rep.Packs) {
-		t.Errorf("committed %+v, %v", c, err)
+	c := newest(t, room, commit.Drill)
+	if c == nil || c.Detail.Result != commit.OK || c.Detail.Snapshot != rep.Commit || c.Detail.Objects != uint64(rep.Packs) {
+		t.Errorf("committed %+v", c)
 	}
 	// By the kit alone nothing is signed, kept or committed.
 	if rep := run(t, room.Lent(t), drill.Options{}); rep.Path != "" || rep.Result != commit.OK || rep.Source.Same != 0 {
 		t.Errorf("%+v", rep)
 	}
+}
+
+// newest returns the newest commit of a kind, or nil.
+func newest(t *testing.T, room *vaulttest.Room, kind commit.Kind) *commit.Commit {
+	t.Helper()
+	c, err := room.Lent(t).Newest(t.Context(), func(*commit.Commit) bool { return true }, kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c[0]
 }

@@ -221,8 +221,19 @@ func (n *need) holds(ref chunk.Ref) bool {
 // isReplaced tells whether moves stand in for a bad pack with packs of which
 // nothing bad is known.
 func (c *check) isReplaced(n *need, depth int) bool {
+	return c.standsFor(n, depth, func(*moved) bool { return true })
+}
+
+// isRepacked tells whether a repack let a pack go, with packs of which nothing
+// bad is known.
+func (c *check) isRepacked(n *need) bool {
+	return c.standsFor(n, 0, func(m *moved) bool { return m.Commit.Repack })
+}
+
+// standsFor tells whether a move that counts stands for a pack.
+func (c *check) standsFor(n *need, depth int, counts func(*moved) bool) bool {
 	return depth <= maxDepth && slices.ContainsFunc(c.moved[n.pack.Name()], func(m *moved) bool {
-		return !m.bad && !slices.ContainsFunc(c.named(m.book), func(to *need) bool { return to.bad != nil && !c.isReplaced(to, depth+1) })
+		return counts(m) && !m.bad && !slices.ContainsFunc(c.named(m.book), func(to *need) bool { return to.bad != nil && !c.isReplaced(to, depth+1) })
 	})
 }
 

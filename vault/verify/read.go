@@ -230,7 +230,11 @@ func mark(id chunk.ID, off, n int64) uint64 {
 func (c *check) tellBadPacks() error {
 	var bad []*need
 	for _, n := range c.needed {
-		if n.bad != nil {
+		switch {
+		case n.bad == nil:
+		case c.isRepacked(n) && (c.harmed[n] == nil || c.harmed[n].count == 0):
+			c.res.Repacked++ // a prune has taken it away, or may
+		default:
 			bad = append(bad, n)
 		}
 	}

@@ -147,9 +147,8 @@ func put(t *testing.T, room *vaulttest.Room, name string, b []byte) {
 // Each check is committed, and says what it found.
 func TestRecord(t *testing.T) {
 	room, _ := many(t, 1)
-	any := func(*commit.Commit) bool { return true }
-	if c, err := room.Reopen(t).Newest(t.Context(), commit.Check, any); c != nil || err != nil {
-		t.Fatalf("%v, %v", c, err)
+	if c := newest(t, room, commit.Check); c != nil {
+		t.Fatalf("%v", c)
 	}
 	want := func(o verify.Options, d commit.Detail) {
 		t.Helper()
@@ -157,9 +156,8 @@ func TestRecord(t *testing.T) {
 		if res := check(t, room.Reopen(t), o); res.NotRecorded != nil {
 			t.Fatal(res.NotRecorded)
 		}
-		c, err := room.Lent(t).Newest(t.Context(), commit.Check, any)
-		if err != nil || c == nil || *c.Detail != d {
-			t.Errorf("recorded %+v, %v; want %+v", c.Detail, err, d)
+		if c := newest(t, room, commit.Check); c == nil || *c.Detail != d {
+			t.Errorf("recorded %+v, want %+v", c, d)
 		}
 	}
 	res := check(t, room.Reopen(t), verify.Options{})
@@ -211,4 +209,14 @@ func TestGoneIsNotNeeded(t *testing.T) {
 	if res := check(t, room.Lent(t), verify.Options{Deep: true}); len(res.Problems) != 0 || res.Snapshots != 3 {
 		t.Errorf("its days are over: %+v", res)
 	}
+}
+
+// newest returns the newest commit of a kind, or nil.
+func newest(t *testing.T, room *vaulttest.Room, kind commit.Kind) *commit.Commit {
+	t.Helper()
+	c, err := room.Lent(t).Newest(t.Context(), func(*commit.Commit) bool { return true }, kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c[0]
 }

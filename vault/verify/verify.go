@@ -86,6 +86,7 @@ type Result struct {
 	Unneeded      int64 // packs that no snapshot needs: of runs at work or interrupted, or to be pruned
 	UnneededBytes int64
 	Problems      []Problem
+	Repacked      int64         // packs that a repack has let go and that are gone
 	Replaced      []Replacement // bad packs that harm nothing, as far as can be told
 	Deep          bool
 	Stopped       bool     // by MaxDuration, before all was read that was due

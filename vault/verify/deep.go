@@ -38,7 +38,7 @@ func (c *check) walkManifests(ctx context.Context) error {
 		}
 		src, err := c.v.Source(ctx, s)
 		if err != nil {
-			if err := c.damage(err, s.Commit.Body, []*vault.Snapshot{s}, "this snapshot"); err != nil {
+			if err := c.damage(err, s.Commit.Body, &book{snaps: []*vault.Snapshot{s}}, "this snapshot"); err != nil {
 				return err
 			}
 			c.gaps = true

@@ -62,7 +62,7 @@ const harmsOfList = "nothing that restore does not find by other means, with the
 
 // standIn returns what stands in for a ledger or roll that cannot be read, or
 // nil. why is taken down if so.
-func (c *check) standIn(ctx context.Context, name string, why error, snaps []*vault.Snapshot) (*ledger.Ledger, error) {
+func (c *check) standIn(ctx context.Context, name string, why error, b *book) (*ledger.Ledger, error) {
 	if !errors.Is(why, vault.ErrDamaged) && !isRoll(why) {
 		return nil, why
 	}
@@ -74,7 +74,7 @@ func (c *check) standIn(ctx context.Context, name string, why error, snaps []*va
 	if err != nil || l == nil {
 		return nil, err
 	}
-	r := Replacement{Object: name, Err: why, Snapshots: shorts(snaps)}
+	r := Replacement{Object: name, Err: why, Snapshots: shorts(c.snapsOf(b))}
 	for _, m := range all {
 		if slices.Contains(m.Commit.Old, name) {
 			r.Moves = append(r.Moves, m.Name.Base())
@@ -100,11 +100,11 @@ func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need)
 	b := &book{name: m.Commit.Ledger}
 	for _, old := range m.Commit.Old {
 		if n := names[old]; n != nil {
-			b.snaps = append(b.snaps, c.needing(n)...)
+			b.instead = append(b.instead, n)
 		}
 	}
 	if err := c.v.LoadMove(ctx, m); err != nil {
-		return c.damage(err, m.Name.String(), b.snaps, harmsOfMove)
+		return c.damage(err, m.Name.String(), b, harmsOfMove)
 	}
 	c.books = append(c.books, b)
 	if err := c.folders(ctx, b, m.Ledger()); err != nil {
@@ -121,18 +121,41 @@ func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need)
 
 const harmsOfMove = "the chunks it moved, where no other move has them"
 
-// needing lists the snapshots that need a pack.
-func (c *check) needing(n *need) (snaps []*vault.Snapshot) {
+// needing lists the snapshots that need a pack, themselves or by a move.
+func (c *check) needing(n *need) []*vault.Snapshot {
+	seen := map[*vault.Snapshot]bool{}
+	c.mark(n, seen, 0)
+	return c.only(seen)
+}
+
+// snapsOf lists the snapshots that need a book.
+func (c *check) snapsOf(b *book) []*vault.Snapshot {
+	seen := map[*vault.Snapshot]bool{}
+	c.markBook(b, seen, 0)
+	return c.only(seen)
+}
+
+func (c *check) only(seen map[*vault.Snapshot]bool) []*vault.Snapshot {
+	return slices.DeleteFunc(slices.Clone(c.snaps), func(s *vault.Snapshot) bool { return !seen[s] })
+}
+
+func (c *check) mark(n *need, seen map[*vault.Snapshot]bool, depth int) {
 	for _, b := range c.books {
 		if c.find(b, numbered{n.pack.Series, n.pack.Number}) == n {
-			for _, s := range b.snaps {
-				if !slices.Contains(snaps, s) {
-					snaps = append(snaps, s)
-				}
-			}
+			c.markBook(b, seen, depth)
 		}
 	}
-	return snaps
+}
+
+func (c *check) markBook(b *book, seen map[*vault.Snapshot]bool, depth int) {
+	for _, s := range b.snaps {
+		seen[s] = true
+	}
+	for _, n := range b.instead {
+		if depth < maxDepth {
+			c.mark(n, seen, depth+1)
+		}
+	}
 }
 
 // eachMap calls fn for the map of each move, once.
@@ -180,7 +203,7 @@ func (c *check) readMaps(ctx context.Context) error {
 
 func (c *check) tellMap(m *moved, err error) {
 	m.bad = true
-	c.tell(Problem{Object: m.Commit.Body, Err: err, Harms: harmsOfMove, Snapshots: shorts(m.book.snaps)})
+	c.tell(Problem{Object: m.Commit.Body, Err: err, Harms: harmsOfMove, Snapshots: shorts(c.snapsOf(m.book))})
 }
 
 // maxMap bounds a move's map as it is stored, in bytes.

@@ -122,7 +122,7 @@ func (c *check) readBodies(ctx context.Context) error {
 		}
 		done[body] = true
 		if _, err := c.v.FetchNamed(ctx, body, vault.MaxBody); err != nil {
-			if err := c.damage(err, body, []*vault.Snapshot{s}, "this snapshot: its folders can still be found in its packs"); err != nil {
+			if err := c.damage(err, body, &book{snaps: []*vault.Snapshot{s}}, "this snapshot: its folders can still be found in its packs"); err != nil {
 				return err
 			}
 		}

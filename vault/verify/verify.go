@@ -182,11 +182,12 @@ type need struct {
 
 // book is a ledger and who needs it.
 type book struct {
-	name  string
-	lost  bool              // the ledger is, and nothing stands in for it
-	snaps []*vault.Snapshot // of a move: those that need a pack it replaces
-	set   ledger.Set
-	other map[numbered]*need // where this ledger means another pack by a number than the first ledger did
+	name    string
+	lost    bool              // the ledger is, and nothing stands in for it
+	snaps   []*vault.Snapshot // none, if it is of a move
+	instead []*need           // of a move: the packs that it replaces
+	set     ledger.Set
+	other   map[numbered]*need // where this ledger means another pack by a number than the first ledger did
 }
 
 type numbered struct {
@@ -306,7 +307,7 @@ func (c *check) ledgers(ctx context.Context) error {
 func (c *check) ledger(ctx context.Context, b *book) error {
 	l, err := c.v.Ledger(ctx, b.name)
 	if err != nil {
-		stand, e := c.standIn(ctx, b.name, err, b.snaps)
+		stand, e := c.standIn(ctx, b.name, err, b)
 		switch {
 		case e != nil:
 			return e
@@ -314,7 +315,7 @@ func (c *check) ledger(ctx context.Context, b *book) error {
 			l = stand
 		default:
 			b.lost = true
-			return c.damage(err, b.name, b.snaps, harmsOfList)
+			return c.damage(err, b.name, b, harmsOfList)
 		}
 	}
 	return c.folders(ctx, b, l)
@@ -342,8 +343,8 @@ func (c *check) folder(ctx context.Context, b *book, f *ledger.Folder) error {
 	needs, ok := c.pages[key]
 	if !ok {
 		var err error
-		if needs, err = c.page(ctx, f, b.snaps); err != nil {
-			err = c.damage(err, f.Roll, b.snaps, harmsOfList)
+		if needs, err = c.page(ctx, f, b); err != nil {
+			err = c.damage(err, f.Roll, b, harmsOfList)
 		}
 		if err != nil {
 			return err
@@ -360,10 +361,10 @@ func (c *check) folder(ctx context.Context, b *book, f *ledger.Folder) error {
 }
 
 // page reads the roll of a folder and picks what the ledger needs of it.
-func (c *check) page(ctx context.Context, f *ledger.Folder, snaps []*vault.Snapshot) ([]*need, error) {
+func (c *check) page(ctx context.Context, f *ledger.Folder, b *book) ([]*need, error) {
 	data, err := c.v.FetchNamed(ctx, f.Roll, ledger.MaxRoll)
 	if err != nil {
-		stand, e := c.standIn(ctx, f.Roll, err, snaps)
+		stand, e := c.standIn(ctx, f.Roll, err, b)
 		if e != nil || stand == nil {
 			return nil, errors.Join(e, err)
 		}
@@ -418,11 +419,11 @@ func (c *check) find(b *book, k numbered) *need {
 }
 
 // damage tells a problem if err is one of the vault; else it returns err.
-func (c *check) damage(err error, object string, snaps []*vault.Snapshot, harms string) error {
+func (c *check) damage(err error, object string, b *book, harms string) error {
 	if !errors.Is(err, vault.ErrDamaged) && !isRoll(err) {
 		return err
 	}
-	c.tell(Problem{Object: object, Err: err, Harms: harms, Snapshots: shorts(snaps)})
+	c.tell(Problem{Object: object, Err: err, Harms: harms, Snapshots: shorts(c.snapsOf(b))})
 	return nil
 }
 

@@ -16,6 +16,14 @@
 // the remote. A crash anywhere leaves at most objects that no commit names,
 // which the next run finds and uses.
 //
+// # What is lost
+//
+// A pack that is found missing or bad counts as unknown, so the next run stores
+// again what it held and is still on the disk, and commits a move that says
+// where those chunks are now: older snapshots find them there. A ledger or roll
+// that is lost can be written anew, and a move says that it stands in for it.
+// Nothing that is stored is ever changed for that.
+//
 // # What is believed
 //
 // A commit counts if the device that signed it is in the trust that the root

@@ -18,6 +18,7 @@ import (
 	"coffer/chunk"
 	"coffer/chunk/pack"
 	"coffer/vault"
+	"coffer/vault/commit"
 )
 
 // readPacks fetches packs and hashes them; with Deep it opens them and hashes
@@ -25,6 +26,9 @@ import (
 func (c *check) readPacks(ctx context.Context) error {
 	if !c.o.reads() {
 		return nil
+	}
+	if err := c.readCommits(ctx); err != nil {
+		return err
 	}
 	if err := c.readBodies(ctx); err != nil {
 		return err
@@ -106,18 +110,43 @@ func (c *check) due() []*need {
 	return all
 }
 
-// readBodies hashes the bodies of snapshots: where a part is read, those whose
-// turn it is today, so that in time all are.
-func (c *check) readBodies(ctx context.Context) error {
-	parts := uint64(1)
-	if !c.o.Deep {
-		parts = uint64(1 / c.o.ReadData)
+// hasTurn tells whether a small object is read today: where a part of the data
+// is read, so is a part of these, another one each day.
+func (c *check) hasTurn(sum [32]byte) bool {
+	if c.o.Deep || c.o.ReadData >= 1 {
+		return true
 	}
-	turn := uint64(c.now.Unix()/(24*60*60)) % parts
+	parts := uint64(1 / c.o.ReadData)
+	return binary.BigEndian.Uint64(sum[:])%parts == uint64(c.now.Unix()/(24*60*60))%parts
+}
+
+// readCommits hashes commits as the remote has them: who has copies of them
+// would not see otherwise that the remote's have rotted. The newest of each
+// device is always among them.
+func (c *check) readCommits(ctx context.Context) error {
+	for i, n := range c.commits {
+		last := i == len(c.commits)-1 || c.commits[i+1].Device != n.Device
+		if !last && !c.hasTurn(n.Sum) || c.told[n.String()] {
+			continue
+		}
+		_, err := c.v.FetchNamed(ctx, n.String(), commit.MaxSize)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, vault.ErrDamaged) {
+			return err
+		}
+		c.tell(Problem{Object: n.String(), Err: err, Harms: "if it was a snapshot, that snapshot; deletion stops until it is healed or dismissed"})
+	}
+	return nil
+}
+
+// readBodies hashes the bodies of snapshots.
+func (c *check) readBodies(ctx context.Context) error {
 	done := map[string]bool{}
 	for _, s := range c.snaps {
 		body := s.Commit.Body
-		if _, there := c.listed[body]; !there || done[body] || binary.BigEndian.Uint64(s.Name.Sum[:])%parts != turn {
+		if _, there := c.listed[body]; !there || done[body] || !c.hasTurn(s.Name.Sum) {
 			continue
 		}
 		done[body] = true

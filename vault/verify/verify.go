@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"coffer/vault"
+	"coffer/vault/commit"
 	"coffer/vault/ledger"
+	"coffer/vault/trust"
 )
 
 // Options say how much is looked at.
@@ -125,7 +128,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page][]*need{}, listed: map[string]int64{}}
+	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page][]*need{}, listed: map[string]int64{}, told: map[string]bool{}}
 	c.res.Deep = o.Deep
 	err = errors.Join(c.run(ctx), reads.Close(), c.flush())
 	c.takeOver()
@@ -148,6 +151,7 @@ type check struct {
 	needed  map[packID]*need   // all packs that any ledger names
 	first   map[numbered]*need // the first of them with that number
 	pages   map[page][]*need
+	commits []commit.Name    // of this vault\'s devices, as they are listed
 	listed  map[string]int64 // sizes of bodies found by listing
 	harmed  map[*need]*harm
 	moved   map[string][]*moved // moves that count, by the full name of a pack they replace
@@ -158,6 +162,7 @@ type check struct {
 
 	mu    sync.Mutex
 	res   Result           // guarded by mu
+	told  map[string]bool  // guarded by mu: objects of which there is a problem
 	taken int              // guarded by mu: problems of the vault taken over so far
 	found []vault.PackRead // guarded by mu: not noted in the state yet
 }
@@ -209,6 +214,7 @@ func (c *check) run(ctx context.Context) error {
 		do    func(context.Context) error
 	}{
 		{"checking signatures and chains", c.history},
+		{"looking for strangers", c.strangers},
 		{"reading ledgers", c.ledgers},
 		{"reading moves", c.moves},
 		{"listing packs", c.listPacks},
@@ -249,6 +255,30 @@ func (c *check) history(ctx context.Context) error {
 	return c.v.CheckSeen(ctx)
 }
 
+// strangers tells of commits of devices that are none of this vault: nobody
+// else reads them. It takes the names of all others down.
+func (c *check) strangers(ctx context.Context) error {
+	told := map[string]bool{}
+	for info, err := range c.v.Store().List(ctx, "commits/", "") {
+		if err != nil {
+			return fmt.Errorf("list commits: %w", err)
+		}
+		id, _, _ := strings.Cut(strings.TrimPrefix(info.Name, "commits/"), "/")
+		if _, ok := c.v.Trust().Device(trust.DeviceID(id)); ok {
+			if n, err := commit.ParseName(info.Name); err == nil {
+				c.commits = append(c.commits, n)
+			}
+			continue
+		}
+		if told[id] {
+			continue
+		}
+		told[id] = true
+		c.tell(Problem{Object: info.Name, Err: fmt.Errorf("%.40q is no device of this vault", id), Harms: "nothing: what it says is left out"})
+	}
+	return nil
+}
+
 // going names what prunes have condemned: of a forgotten snapshot it may be
 // gone already, and nothing is wrong with that.
 func (c *check) going(ctx context.Context) (map[string]bool, error) {
@@ -278,6 +308,7 @@ func (c *check) takeOver() {
 func (c *check) tell(p Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.told[p.Object] = true
 	c.res.Problems = append(c.res.Problems, p)
 	if c.o.OnProblem != nil {
 		c.o.OnProblem(p)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"coffer/chunk"
 	"coffer/chunk/pack"
@@ -175,17 +176,17 @@ type healer struct {
 	old   []string // full names of the packs it replaces
 	where map[chunk.ID]chunk.Ref
 	used  *ledger.Set
-	rest  map[state.Wound][]chunk.Ref // what is left of them after this move
+	rest  map[state.Wound]state.WoundNote // what is left of them after this move
 }
 
 func (h *healer) begin() {
-	h.old, h.where, h.used, h.rest = nil, map[chunk.ID]chunk.Ref{}, new(ledger.Set), map[state.Wound][]chunk.Ref{}
+	h.old, h.where, h.used, h.rest = nil, map[chunk.ID]chunk.Ref{}, new(ledger.Set), map[state.Wound]state.WoundNote{}
 }
 
 // wound takes up what was stored again of one pack. A file that is damaged
 // goes: the index may know more at the next run.
 func (h *healer) wound(ctx context.Context, w state.Wound) error {
-	refs, err := h.r.v.dir.WoundRefs(w)
+	note, err := h.r.v.dir.Wound(w)
 	if errors.Is(err, state.ErrDamaged) {
 		return h.r.v.dir.RemoveWound(w)
 	}
@@ -194,7 +195,7 @@ func (h *healer) wound(ctx context.Context, w state.Wound) error {
 	}
 	var left []chunk.Ref
 	found := 0
-	for _, ref := range refs {
+	for _, ref := range note.Refs {
 		now, ok := h.r.index.Lookup(ref.ID, h.r.known.has)
 		if !ok || !h.r.known.has(now.Series, now.Number) {
 			left = append(left, ref)
@@ -210,11 +211,12 @@ func (h *healer) wound(ctx context.Context, w state.Wound) error {
 		h.used.Add(now.Series, now.Number)
 		h.names(w)
 	}
-	h.done.Left += len(left)
+	h.done.Left += len(left) + int(note.Gone)
 	if found > 0 {
 		h.done.Packs++
 		h.done.Chunks += found
-		h.rest[w] = left
+		note.Refs = left
+		h.rest[w] = note
 	}
 	if len(h.old) == commit.MaxList {
 		return h.commit(ctx)
@@ -286,11 +288,59 @@ func (v *Vault) Unhealed() (map[string]int, error) {
 	}
 	out := map[string]int{}
 	for _, w := range wounds {
-		refs, err := v.dir.WoundRefs(w)
+		note, err := v.dir.Wound(w)
 		if err != nil && !errors.Is(err, state.ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		out[ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}.Name()] = len(refs)
+		out[ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}.Name()] = len(note.Refs) + int(note.Gone)
 	}
 	return out, nil
+}
+
+// letGo forgets which chunks of bad packs were not found, as the index does
+// with those that no manifest names: whoever takes the machine could test a
+// guess of a file against them. How many there were stays known.
+func (r *Run) letGo(days int) error {
+	wounds, err := r.v.dir.Wounds()
+	if err != nil {
+		return err
+	}
+	for _, w := range wounds {
+		note, err := r.v.dir.Wound(w)
+		if err != nil {
+			continue // the next run sees to it
+		}
+		if today := state.DayOf(r.now()); len(note.Refs) == 0 || int(today)-int(note.Since) <= days {
+			continue
+		}
+		note.Gone += uint32(len(note.Refs))
+		note.Refs = nil
+		if err := r.v.dir.SetWound(w, note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SettleWounds notes that nothing of these packs, by full name, is missing any
+// more: someone has proven it with the identity. While a run is at work it does
+// nothing: the next proof will.
+func (v *Vault) SettleWounds(packs []string) error {
+	if v.dir == nil || len(packs) == 0 {
+		return nil
+	}
+	lock, err := v.dir.TryLockRun("verify")
+	if errors.Is(err, state.ErrLocked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	wounds, err := v.dir.Wounds()
+	for _, w := range wounds {
+		if err == nil && slices.Contains(packs, (ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}).Name()) {
+			err = v.dir.SetWound(w, state.WoundNote{})
+		}
+	}
+	return errors.Join(err, lock.Unlock())
 }

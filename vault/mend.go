@@ -156,14 +156,15 @@ func (v *Vault) settle(m NewMove) error {
 		if !slices.Contains(m.Old, (ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}).Name()) {
 			continue
 		}
-		refs, err := v.dir.WoundRefs(w)
+		note, err := v.dir.Wound(w)
 		if errors.Is(err, state.ErrDamaged) {
 			continue // the next run sees to it
 		}
 		if err != nil {
 			return err
 		}
-		if err := v.dir.SetWound(w, slices.DeleteFunc(refs, func(r chunk.Ref) bool { return found[r.ID] })); err != nil {
+		note.Refs = slices.DeleteFunc(note.Refs, func(r chunk.Ref) bool { return found[r.ID] })
+		if err := v.dir.SetWound(w, note); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ const DedupMemory = 30
 // day. It comes after the local manifests of the run were kept. Nothing on the
 // remote changes, and a failure costs nothing but space.
 func (r *Run) Tidy(ctx context.Context, days int) error {
-	if err := r.saveNamed(); err != nil {
+	if err := errors.Join(r.saveNamed(), r.letGo(days)); err != nil {
 		return err
 	}
 	today := state.DayOf(r.now())

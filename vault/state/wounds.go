@@ -19,15 +19,26 @@ import (
 
 // A Wound is a pack that was found bad or missing. Its file, in the folder
 // wounds, keeps which chunks the index knew in it until a move says where they
-// are now: the index itself forgets such packs. A file is items as in the tail
-// of the index, sorted by ID, and their CRC-32C, which begins with the name.
+// are now: the index itself forgets such packs. The IDs of chunks are kept no
+// longer than the index keeps them; then only their number stays.
+//
+// A file: day 2, zero 2, chunks let go 4, items as in the tail of the index,
+// sorted by ID, and a CRC-32C 4 of these, which begins with the name.
 type Wound struct {
 	Series chunk.Series
 	Number uint32
 	Sum    [32]byte
 }
 
+// WoundNote is what is known of a wound.
+type WoundNote struct {
+	Since Day         // when it was found
+	Refs  []chunk.Ref // chunks that are not known to be elsewhere yet, sorted by ID
+	Gone  uint32      // further ones, whose IDs were let go
+}
+
 const (
+	woundHead    = 8
 	woundsFolder = "wounds"
 	woundsNew    = ".new"  // in it: what a scan has found so far
 	woundBatch   = 1 << 16 // chunks held in memory by a scan: 5 MB
@@ -62,23 +73,24 @@ func (d *Dir) Wounds() ([]Wound, error) {
 	return out, nil
 }
 
-// WoundRefs returns the chunks that a bad pack held and that are not known to
-// be elsewhere yet, sorted by ID: ErrDamaged if the file is not what was
-// written.
-func (d *Dir) WoundRefs(w Wound) ([]chunk.Ref, error) {
+// Wound returns what is known of a bad pack: ErrDamaged if the file is not what
+// was written.
+func (d *Dir) Wound(w Wound) (n WoundNote, err error) {
 	b, err := os.ReadFile(d.file(woundsFolder, w.name()))
 	if err != nil {
-		return nil, fmt.Errorf("read wound: %w", err)
+		return n, fmt.Errorf("read wound: %w", err)
 	}
-	items := b[:max(0, len(b)-4)]
-	if len(b) < 4 || len(items)%tailItem != 0 || binary.LittleEndian.Uint32(b[len(items):]) != w.sum(items) {
-		return nil, fmt.Errorf("read wound %s: %w", w.name(), ErrDamaged)
+	body := b[:max(0, len(b)-4)]
+	if len(body) < woundHead || (len(body)-woundHead)%tailItem != 0 || binary.LittleEndian.Uint32(b[len(body):]) != w.sum(body) {
+		return n, fmt.Errorf("read wound %s: %w", w.name(), ErrDamaged)
 	}
-	return w.refs(items), nil
+	n.Since, n.Gone = Day(binary.LittleEndian.Uint16(b)), binary.LittleEndian.Uint32(b[4:])
+	n.Refs = w.refs(body[woundHead:])
+	return n, nil
 }
 
-func (w Wound) sum(items []byte) uint32 {
-	return crc32.Update(crc32.Checksum([]byte(w.name()), castagnoli), castagnoli, items)
+func (w Wound) sum(body []byte) uint32 {
+	return crc32.Update(crc32.Checksum([]byte(w.name()), castagnoli), castagnoli, body)
 }
 
 func (w Wound) refs(items []byte) []chunk.Ref {
@@ -90,16 +102,17 @@ func (w Wound) refs(items []byte) []chunk.Ref {
 	return refs
 }
 
-// SetWound notes which chunks of a bad pack are still to be found elsewhere:
-// none is good to know too.
-func (d *Dir) SetWound(w Wound, refs []chunk.Ref) error {
+// SetWound notes what is known of a bad pack: that nothing is left to be found
+// is good to know too.
+func (d *Dir) SetWound(w Wound, n WoundNote) error {
 	if err := d.makeFolders(woundsFolder); err != nil {
 		return fmt.Errorf("note wound: %w", err)
 	}
-	refs = slices.Clone(refs)
+	refs := slices.Clone(n.Refs)
 	slices.SortFunc(refs, func(a, b chunk.Ref) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	refs = slices.CompactFunc(refs, func(a, b chunk.Ref) bool { return a.ID == b.ID })
-	var b []byte
+	b := binary.LittleEndian.AppendUint16(nil, uint16(n.Since))
+	b = binary.LittleEndian.AppendUint32(append(b, 0, 0), n.Gone)
 	for i := range refs {
 		b = appendItem(b, &refs[i])
 	}
@@ -134,7 +147,7 @@ func (d *Dir) AddWounds(x *Index, wounds []Wound) error {
 	err := d.scanWounds(x, wounds)
 	for _, w := range wounds {
 		if err == nil {
-			err = d.keepScanned(w)
+			err = d.keepScanned(w, Day(x.day.Load()))
 		}
 	}
 	if err = errors.Join(err, os.RemoveAll(scratch)); err != nil {
@@ -187,12 +200,12 @@ func appendFile(path string, b []byte) error {
 }
 
 // keepScanned puts what the scan found of a pack in its place.
-func (d *Dir) keepScanned(w Wound) error {
+func (d *Dir) keepScanned(w Wound, today Day) error {
 	items, err := os.ReadFile(d.file(woundsFolder, woundsNew, w.name()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return d.SetWound(w, w.refs(items))
+	return d.SetWound(w, WoundNote{Since: today, Refs: w.refs(items)})
 }
 
 // Within yields every ref into the packs that pick chooses; an ID may come

@@ -35,7 +35,7 @@ func TestWoundsFindAll(t *testing.T) {
 	if err != nil || len(all) != 2 || !slices.Contains(all, w) || !slices.Contains(all, none) {
 		t.Errorf("wounds %v, %v", all, err)
 	}
-	if err := d.SetWound(w, []chunk.Ref{refIn(tailed, bad, 7)}); err != nil {
+	if err := d.SetWound(w, WoundNote{Since: 1, Refs: []chunk.Ref{refIn(tailed, bad, 7)}}); err != nil {
 		t.Fatal(err)
 	}
 	wantWound(t, d, w, refIn(tailed, bad, 7))
@@ -49,10 +49,11 @@ func TestWoundsFindAll(t *testing.T) {
 
 func wantWound(t *testing.T, d *Dir, w Wound, want ...chunk.Ref) {
 	t.Helper()
-	got, err := d.WoundRefs(w)
-	if err != nil {
-		t.Fatal(err)
+	n, err := d.Wound(w)
+	if err != nil || n.Since != 1 || n.Gone != 0 {
+		t.Fatalf("%+v, %v", n, err)
 	}
+	got := n.Refs
 	slices.SortFunc(want, func(a, b chunk.Ref) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	if !slices.Equal(got, want) {
 		t.Errorf("wound %s: got %v, want %v", w.name(), got, want)
@@ -64,7 +65,7 @@ func wantWound(t *testing.T, d *Dir, w Wound, want ...chunk.Ref) {
 func TestWoundDamage(t *testing.T) {
 	d := newDir(t)
 	w := Wound{Series: seriesOne, Number: 3}
-	if err := d.SetWound(w, []chunk.Ref{refIn(randomID(1), w.Series, 3)}); err != nil {
+	if err := d.SetWound(w, WoundNote{Since: 9, Gone: 4, Refs: []chunk.Ref{refIn(randomID(1), w.Series, 3)}}); err != nil {
 		t.Fatal(err)
 	}
 	path := d.file(woundsFolder, w.name())
@@ -78,7 +79,7 @@ func TestWoundDamage(t *testing.T) {
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.WoundRefs(w); !errors.Is(err, ErrDamaged) {
+		if _, err := d.Wound(w); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("byte %d flipped: %v", i, err)
 		}
 	}
@@ -86,7 +87,7 @@ func TestWoundDamage(t *testing.T) {
 	if err := os.WriteFile(d.file(woundsFolder, other.name()), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.WoundRefs(other); !errors.Is(err, ErrDamaged) {
+	if _, err := d.Wound(other); !errors.Is(err, ErrDamaged) {
 		t.Errorf("under another name: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"coffer/chunk"
 	"coffer/remote"
+	"coffer/remote/mem"
 	"coffer/vault/ledger"
 	"coffer/vault/state"
 	"coffer/vault/vaulttest"
@@ -214,5 +215,36 @@ func flip(t *testing.T, room *vaulttest.Room, name string) {
 	remove(t, room, name)
 	if err := room.Store.Put(t.Context(), remote.NewObject(name, b)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Which chunks were not found is kept no longer than the index keeps those that
+// no manifest names; that there were some is not forgotten.
+func TestLostChunksAreLetGo(t *testing.T) {
+	store := mem.New()
+	now := time.Now()
+	store.SetClock(func() time.Time { return now })
+	room, dir := vaulttest.On(t, store), t.TempDir()
+	fill(t, dir)
+	backUp(t, room.Vault, dir)
+	remove(t, room, packsOf(t, room, chunk.Data)[0])
+	if err := os.Remove(filepath.Join(dir, "b")); err != nil {
+		t.Fatal(err)
+	}
+	for _, days := range []int{0, 29, 2} {
+		now = now.AddDate(0, 0, days)
+		backUp(t, room.Reopen(t), dir)
+		wounds, err := room.Dir(t).Wounds()
+		if err != nil || len(wounds) != 1 {
+			t.Fatal(wounds, err)
+		}
+		n, err := room.Dir(t).Wound(wounds[0])
+		if over := days == 2; err != nil || len(n.Refs) == 1 == over || n.Gone == 1 != over {
+			t.Errorf("%d days on: %+v, %v", days, n, err)
+		}
+		res := check(t, room.Reopen(t), verify.Options{})
+		if len(res.Problems) != 1 || !strings.Contains(res.Problems[0].Harms, "1 chunk that was not on the disk any more") {
+			t.Errorf("%d days on: %+v", days, res.Problems)
+		}
 	}
 }

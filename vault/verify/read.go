@@ -282,14 +282,19 @@ func (c *check) tellBadPacks() error {
 		c.tellOf(r)
 	}
 	slices.SortFunc(bad, func(a, b *need) int { return strings.Compare(a.pack.Name(), b.pack.Name()) })
+	var proven []string
 	for _, n := range bad {
-		if c.heals(n, unhealed[n.pack.Name()]) {
-			c.tellReplaced(n)
+		name := n.pack.Name()
+		if !c.heals(n, unhealed[name]) {
+			c.tellBad(n, unhealed[name])
 			continue
 		}
-		c.tellBad(n, unhealed[n.pack.Name()])
+		c.tellReplaced(n)
+		if c.o.Deep && !c.gaps {
+			proven = append(proven, name)
+		}
 	}
-	return nil
+	return c.v.SettleWounds(proven)
 }
 
 // heals tells whether a bad pack harms nothing: with Deep because no file was

@@ -5,7 +5,9 @@
 // The waist is narrow. [Vault.Snapshots] says what exists, [Vault.Source]
 // reads one snapshot, [Vault.Begin] starts a [Run] whose [Lane.Put] stores
 // chunks and whose [Run.Commit] makes a snapshot of them. Everything that
-// backs up, restores or verifies stands on these.
+// backs up, restores or verifies stands on these. [Vault.PlanForget] says which
+// snapshots a policy would let go, [Vault.Forget] and [Vault.Undelete] say so
+// to others, and [Vault.Amend] changes who takes part.
 //
 // # Order of writes
 //

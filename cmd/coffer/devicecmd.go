@@ -143,37 +143,44 @@ against a machine that was taken over. Without flags it is shown.`,
 	c.Flags().IntVar(&last, "keep-last", 0, "the newest `N` snapshots of each project")
 	c.Flags().IntVar(&days, "keep-days", 0, "all snapshots of the last `D` days")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		set := cmd.Flags().Changed
-		if !set("keep-last") && !set("keep-days") {
-			v, _, err := d.openForTrust(cmd.Context(), keyless)
-			if err != nil {
-				return err
+		given := cmd.Flags().Changed
+		return d.deviceFloor(cmd.Context(), given("keep-last") || given("keep-days"), func(f *trust.Floor) {
+			if given("keep-last") {
+				f.KeepLast = last
 			}
-			return d.tellFloor(v.Trust().Floor)
-		}
-		v, k, err := d.openForTrust(cmd.Context(), needed)
-		if err != nil {
-			return err
-		}
-		f := v.Trust().Floor
-		if set("keep-last") {
-			f.KeepLast = last
-		}
-		if set("keep-days") {
-			f.KeepDays = days
-		}
-		if min(f.KeepLast, f.KeepDays) < 0 || max(f.KeepLast, f.KeepDays) > 100_000 {
-			return usagef("", "the floor is of 0 to 100,000 snapshots and days")
-		}
-		if err := v.SetFloor(cmd.Context(), k, f); err != nil {
-			return err
-		}
-		if err := d.tellFloor(f); err != nil || d.json {
-			return err
-		}
-		return d.tellTrust(v, "the floor was set")
+			if given("keep-days") {
+				f.KeepDays = days
+			}
+		})
 	}
 	return c
+}
+
+// deviceFloor shows the floor, or sets it as change says.
+func (d *door) deviceFloor(ctx context.Context, set bool, change func(*trust.Floor)) error {
+	l := keyless
+	if set {
+		l = needed
+	}
+	v, k, err := d.openForTrust(ctx, l)
+	if err != nil {
+		return err
+	}
+	f := v.Trust().Floor
+	if !set {
+		return d.tellFloor(f)
+	}
+	change(&f)
+	if min(f.KeepLast, f.KeepDays) < 0 || max(f.KeepLast, f.KeepDays) > 100_000 {
+		return usagef("", "the floor is of 0 to 100,000 snapshots and days")
+	}
+	if err := v.SetFloor(ctx, k, f); err != nil {
+		return err
+	}
+	if err := d.tellFloor(f); err != nil || d.json {
+		return err
+	}
+	return d.tellTrust(v, "the floor was set")
 }
 
 func (d *door) tellFloor(f trust.Floor) error {

@@ -176,31 +176,14 @@ func (p Policy) decide(group []*Decision) {
 // reasons adds, to the snapshots of one kind in a lane, why they stay. The lane
 // is newest first and holds the better ones too.
 func (p Policy) reasons(lane []*Decision, kind Kind) {
-	add := func(d *Decision, why string) {
-		if d.Kind == kind {
-			d.Why = append(d.Why, why)
-		}
-	}
-	least := 1
-	if kind == Good {
-		least = max(1, p.Minimum)
-	}
-	for i, d := range lane {
-		switch {
-		case i < least && kind == Good:
-			add(d, count(least, "the newest good one", "of the newest %d good ones"))
-		case i < least:
-			add(d, "the newest")
-		}
-		if i < p.Last {
-			add(d, count(p.Last, "the last one", "of the last %d"))
-		}
+	p.newest(lane, kind)
+	for _, d := range lane {
 		if p.Within != (Span{}) && !d.Snapshot.Stored.Before(p.Within.before(lane[0].Snapshot.Stored)) {
-			add(d, "within "+p.Within.String())
+			d.add(kind, "within "+p.Within.String())
 		}
 		for _, t := range d.Snapshot.Tags {
 			if slices.Contains(p.Tags, t) {
-				add(d, "tag "+t)
+				d.add(kind, "tag "+t)
 			}
 		}
 	}
@@ -209,10 +192,37 @@ func (p Policy) reasons(lane []*Decision, kind Kind) {
 		for _, d := range lane {
 			name := period.name(d.Snapshot.Stored.In(p.location()))
 			if len(seen) < period.most && !seen[name] {
-				add(d, "last of "+name)
+				d.add(kind, "last of "+name)
 			}
 			seen[name] = true
 		}
+	}
+}
+
+// newest adds the reasons that go by number: the minimum, and Last.
+func (p Policy) newest(lane []*Decision, kind Kind) {
+	least := 1
+	if kind == Good {
+		least = max(1, p.Minimum)
+	}
+	for i, d := range lane {
+		switch {
+		case i < least && kind == Good:
+			d.add(kind, count(least, "the newest good one", "of the newest %d good ones"))
+		case i < least:
+			d.add(kind, "the newest")
+		}
+		if i < p.Last {
+			d.add(kind, count(p.Last, "the last one", "of the last %d"))
+		}
+	}
+}
+
+// add adds a reason to a snapshot of that kind. One of a better kind has it
+// from its own lane.
+func (d *Decision) add(kind Kind, why string) {
+	if d.Kind == kind {
+		d.Why = append(d.Why, why)
 	}
 }
 

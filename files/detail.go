@@ -82,6 +82,9 @@ const (
 
 // readXattrs returns the attributes of h, by name, and what could not be read.
 func readXattrs(h handle) ([]Xattr, []error) {
+	if n, err := h.listxattr(nil); n == 0 && err == nil { // nearly all have none, and need no buffer
+		return nil, otherMetadata(h)
+	}
 	list, err := growing(maxXattrList, h.listxattr)
 	if unsupported(err) {
 		return nil, nil

@@ -58,6 +58,9 @@ func (b *Builder) Add(kind chunk.Kind, id chunk.ID, data []byte) (offset int64) 
 		b.addFrame(data)
 		return offset
 	}
+	if b.open == nil {
+		b.open = make([]byte, 0, SolidFrame+SolidLimit)
+	}
 	b.open = append(b.open, data...)
 	if len(b.open) >= SolidFrame || b.waiting() == frameChunks {
 		b.closeFrame()

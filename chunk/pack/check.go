@@ -4,23 +4,30 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
 
 	"coffer/chunk"
+	"coffer/chunk/seal"
 )
 
-// A Checker checks finished packs. It keeps its memory from one to the next:
-// about the length of a pack, and of a frame. It must not be used by two
-// goroutines at the same time.
+// A Checker checks finished packs. It decrypts a frame at a time, so that beside
+// the pack it takes no more than two frames of memory, which it keeps from one
+// pack to the next. It must not be used by two goroutines at the same time.
 type Checker struct {
 	hashers func(chunk.Kind) *chunk.Hasher
 	known   map[chunk.Kind]*chunk.Hasher
-	r       Reader
+	dir     Directory
+	zstd    *zstd.Decoder
+	packed  []byte // a frame, or the tail
+	room    []byte // content of the frame
 }
 
 // NewChecker returns a Checker. It asks h once for the Hasher of a kind, which
 // then is its own.
 func NewChecker(h func(chunk.Kind) *chunk.Hasher) *Checker {
-	return &Checker{hashers: h, known: map[chunk.Kind]*chunk.Hasher{}}
+	return &Checker{hashers: h, known: map[chunk.Kind]*chunk.Hasher{}, zstd: newDecoder()}
 }
 
 // Check opens s with its key, decodes every frame, hashes every chunk and
@@ -41,39 +48,88 @@ func (c *Checker) check(s Sealed) error {
 	if sha256.Sum256(s.Object) != s.Sum {
 		return errors.New("object does not match its hash")
 	}
-	if err := c.r.OpenWithKey(s.Object, s.Key); err != nil {
+	src, err := seal.OpenWithKey(s.Object, s.Key)
+	if err != nil {
 		return err
 	}
-	d := &c.r.dir
-	if len(d.entries) != len(s.Entries) {
-		return fmt.Errorf("directory has %d chunks, want %d", len(d.entries), len(s.Entries))
+	if err := c.directory(src); err != nil {
+		return err
 	}
-	for i, e := range s.Entries {
-		if d.entries[i] != e {
-			return fmt.Errorf("directory differs at chunk %d", i)
-		}
+	if !slices.Equal(c.dir.entries, s.Entries) {
+		return fmt.Errorf("directory has other chunks than the %d that were put in", len(s.Entries))
 	}
-	if _, plain := d.Len(); plain != s.Plain {
+	if _, plain := c.dir.Len(); plain != s.Plain {
 		return fmt.Errorf("content has %d bytes, want %d", plain, s.Plain)
 	}
-	return c.chunks()
-}
-
-// chunks decodes every frame and hashes every chunk.
-func (c *Checker) chunks() error {
-	for n, f := range c.r.dir.frames {
-		content, err := c.r.frame(n)
-		if err != nil {
+	for n, f := range c.dir.frames {
+		if err := c.frame(src, f); err != nil {
 			return fmt.Errorf("frame %d: %w", n, err)
 		}
-		for _, e := range c.r.dir.entries[f.first : f.first+f.n] {
-			h := c.hasher(e.Kind)
-			if h == nil {
-				return fmt.Errorf("no key for chunks of kind %q", e.Kind)
-			}
-			if h.ID(content[e.Offset-f.off:][:e.Len]) != e.ID {
-				return fmt.Errorf("chunk %s at %d is not what it was", e.ID, e.Offset)
-			}
+	}
+	return nil
+}
+
+// directory reads the directory and makes sure that all after the frames is as
+// it should be.
+func (c *Checker) directory(src *seal.Reader) error {
+	c.dir.reset()
+	foot, err := c.read(src, max(0, src.Size()-footerLen), footerLen)
+	if err != nil {
+		return err
+	}
+	n, err := directoryLen(foot)
+	if err != nil {
+		return err
+	}
+	end := src.Size() - footerLen
+	if n > end {
+		return errors.New("directory is longer than the pack")
+	}
+	text, err := c.read(src, end-n, n)
+	if err != nil {
+		return err
+	}
+	if err := c.dir.parse(text); err != nil {
+		return err
+	}
+	at, _ := c.dir.ends()
+	if at > end-n {
+		return errors.New("frames and directory overlap")
+	}
+	tail, err := c.read(src, at, src.Size()-at)
+	if err != nil {
+		return err
+	}
+	return checkTail(tail, n)
+}
+
+// read decrypts n bytes at off. They are valid until the next call.
+func (c *Checker) read(src *seal.Reader, off, n int64) ([]byte, error) {
+	c.packed = slices.Grow(c.packed[:0], int(n))[:n]
+	if m, err := src.ReadAt(c.packed, off); int64(m) < n {
+		return nil, fmt.Errorf("read %d bytes at %d: %w", n, off, err)
+	}
+	return c.packed, nil
+}
+
+// frame decodes a frame and hashes its chunks.
+func (c *Checker) frame(src *seal.Reader, f frame) error {
+	packed, err := c.read(src, f.at, f.packed)
+	if err != nil {
+		return err
+	}
+	content, err := decode(c.zstd, packed, c.room, f.plain)
+	c.room = content
+	if err != nil {
+		return err
+	}
+	for _, e := range c.dir.entries[f.first : f.first+f.n] {
+		h := c.hasher(e.Kind)
+		if h == nil {
+			return fmt.Errorf("no key for chunks of kind %q", e.Kind)
+		}
+		if h.ID(content[e.Offset-f.off:][:e.Len]) != e.ID {
+			return fmt.Errorf("chunk %s at %d is not what it was", e.ID, e.Offset)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
 
 	"github.com/restic/chunker"
@@ -29,10 +30,38 @@ func (p Polynomial) Check() error {
 	switch pol := chunker.Pol(p); {
 	case pol.Deg() != degree:
 		return fmt.Errorf("chunker polynomial: degree %d, want %d", pol.Deg(), degree)
-	case !pol.Irreducible():
+	case !p.irreducible():
 		return fmt.Errorf("chunker polynomial: not irreducible")
 	}
 	return nil
+}
+
+// irreducible is Rabin's test. The degree is a prime, so it is enough that p
+// has no root and that x to the power of 2^53 is x again. It takes microseconds;
+// the trust is checked often.
+func (p Polynomial) irreducible() bool {
+	if p&1 == 0 || bits.OnesCount64(uint64(p))%2 == 0 {
+		return false // 0 or 1 is a root
+	}
+	const x = 2
+	power := uint64(x)
+	for range degree {
+		power = p.square(power)
+	}
+	return power == x
+}
+
+// square returns a*a modulo p.
+func (p Polynomial) square(a uint64) (product uint64) {
+	for rest := a; rest != 0; rest >>= 1 {
+		if rest&1 == 1 {
+			product ^= a
+		}
+		if a <<= 1; a>>degree == 1 {
+			a ^= uint64(p)
+		}
+	}
+	return product
 }
 
 // Text returns p as 14 lower-case hex digits.

@@ -109,6 +109,10 @@ func (l *Lane) Flush() error {
 	if err != nil {
 		return err
 	}
+	if _, plain := l.builder.Len(); plain > tightPack {
+		out.Reset()
+		out.Grow(bufferSize)
+	}
 	sealed, err := l.builder.Seal(r.recipients, out)
 	if err != nil {
 		r.buffers <- out

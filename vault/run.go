@@ -185,13 +185,17 @@ func (r *Run) startWorkers(ctx context.Context) {
 	r.background.Go(func() { r.keepProgress(end) })
 	r.buffers = make(chan *bytes.Buffer, r.o.Uploads)
 	for range r.o.Uploads {
-		r.buffers <- bytes.NewBuffer(make([]byte, 0, bufferSize))
+		r.buffers <- new(bytes.Buffer)
 	}
 }
 
-// bufferSize has room for any pack, so that no buffer is ever grown and copied;
-// what is not touched of it costs nothing.
-const bufferSize = pack.TargetData + chunk.MaxSize + 2<<20
+// bufferSize has room for any pack, so that no buffer is grown twice. A pack of
+// no more than tightPack bytes of content has a buffer of its own size: a run
+// that stores little takes little memory.
+const (
+	bufferSize = pack.TargetData + chunk.MaxSize + 2<<20
+	tightPack  = 1 << 20
+)
 
 // Vault returns the vault the run writes to.
 func (r *Run) Vault() *Vault { return r.v }

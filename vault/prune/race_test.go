@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"coffer/chunk"
+	"coffer/chunk/pack"
 	"coffer/remote"
 	"coffer/remote/mem"
 	"coffer/vault"
@@ -102,7 +103,7 @@ func backUp(ctx context.Context, v *vault.Vault, project trust.ProjectID, chunks
 }
 
 func tryBackUp(ctx context.Context, v *vault.Vault, project trust.ProjectID, chunks []string) (err error) {
-	run, err := v.Begin(ctx, vault.RunOptions{Project: project, Uploads: 1})
+	run, err := v.Begin(ctx, vault.RunOptions{Project: project, Level: pack.Fastest, Uploads: 1})
 	if err != nil {
 		return err
 	}

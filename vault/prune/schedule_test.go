@@ -22,8 +22,9 @@ import (
 
 // A world is a remote, and processes that work on it one request at a time.
 // Which one goes on, what fails, and how much time passes is drawn from a seed,
-// so the same seed gives the same story. All of it runs in a synctest bubble:
-// a process is asked what it wants next when nothing in it moves any more.
+// so the same seed gives the same story, as far as Go's own select and the
+// random names of objects let it. All of it runs in a synctest bubble: who goes on is drawn when
+// nothing moves any more.
 type world struct {
 	flaws flaws
 	rng   *rand.Rand // of the scheduler alone
@@ -40,14 +41,15 @@ type world struct {
 	pending []*request // guarded by mu
 	working int        // guarded by mu: processes that are not done
 
-	story []string // of the scheduler and whoever it lets go on
+	until map[string]int // of the scheduler: up to which step a process stands still
+	story []string       // of the scheduler and whoever it lets go on
 }
 
 // flaws break a rule on purpose, to see that it shows.
 type flaws struct {
 	noExpiry bool // a staged commit can be published for ever
 	noLists  bool // writers see no condemned lists
-	hasty    bool // prunes hardly wait
+	hasty    bool // prunes condemn what is young, and hardly wait
 }
 
 // A request waits to be let go on.
@@ -78,7 +80,7 @@ const (
 var endings = map[ending]string{done: "", failed: ", fails", lost: ", acknowledgement lost", crashed: ", crashes before it", dropped: ", crashes after it", short: ", cut short"}
 
 func newWorld(base *mem.Store, start time.Time, j *judge, seed uint64, f flaws) *world {
-	w := &world{flaws: f, rng: rand.New(rand.NewPCG(seed, 1)), store: base.Clone(), start: start, began: time.Now(), judge: j}
+	w := &world{flaws: f, rng: rand.New(rand.NewPCG(seed, 1)), store: base.Clone(), start: start, began: time.Now(), judge: j, until: map[string]int{}}
 	w.store.SetClock(w.now)
 	w.stay = []float64{0.7, 0.93, 0.985}[w.rng.IntN(3)]
 	w.lags = w.rng.IntN(4) == 0
@@ -100,7 +102,7 @@ func (w *world) tell(format string, args ...any) {
 // run lets the processes work until all are done.
 func (w *world) run() error {
 	var last *port
-	for range 20_000 {
+	for step := range 20_000 {
 		synctest.Wait()
 		waiting, working := w.waiting()
 		if len(waiting) == 0 && working == 0 {
@@ -110,8 +112,8 @@ func (w *world) run() error {
 			time.Sleep(time.Second) // all wait for time to pass
 			continue
 		}
-		r := w.next(waiting, last)
-		if last != nil && r.port.who != last.who {
+		r := w.next(waiting, last, step)
+		if r.port != last {
 			w.sleep()
 		}
 		last = r.port
@@ -140,26 +142,43 @@ func (w *world) drop(r *request) {
 	w.pending = slices.DeleteFunc(w.pending, func(q *request) bool { return q == r })
 }
 
-// next draws whose request is served.
-func (w *world) next(waiting []*request, last *port) *request {
-	if last != nil && w.rng.Float64() < w.stay {
-		same := slices.DeleteFunc(slices.Clone(waiting), func(r *request) bool { return r.port.who != last.who })
-		if len(same) > 0 {
-			return same[w.rng.IntN(len(same))]
+// next draws whose request is served. A process that is left before it commits
+// or deletes, or anywhere, may stand still for long: it was suspended.
+func (w *world) next(waiting []*request, last *port, step int) *request {
+	stay := w.stay
+	awake := slices.DeleteFunc(slices.Clone(waiting), func(r *request) bool { return w.until[r.port.who] > step })
+	if len(awake) == 0 {
+		awake = waiting
+	}
+	var same []*request
+	for _, r := range awake {
+		if last == nil || r.port.who != last.who {
+			continue
+		}
+		same = append(same, r)
+		if r.op == remote.OpPublish || r.op == remote.OpDelete {
+			stay = 0.5
 		}
 	}
-	return waiting[w.rng.IntN(len(waiting))]
+	if len(same) > 0 {
+		if w.rng.Float64() < stay {
+			return same[w.rng.IntN(len(same))]
+		}
+		w.until[last.who] = step + []int{0, 40, 150}[w.rng.IntN(3)]
+		awake = slices.DeleteFunc(awake, func(r *request) bool { return slices.Contains(same, r) && len(same) < len(awake) })
+	}
+	return awake[w.rng.IntN(len(awake))]
 }
 
-// sleep lets time pass between the work of two processes, often none: either
+// sleep lets time pass between the work of two lives, often none: either
 // for all of them, or for the remote alone while they are suspended.
 func (w *world) sleep() {
 	if w.rng.IntN(5) < 2 {
 		return
 	}
-	ds := []time.Duration{time.Second, 11 * time.Minute, 2 * time.Hour, 26 * time.Hour, 3 * day, 8 * day}
+	ds := []time.Duration{time.Second, time.Minute, time.Minute, 11 * time.Minute, 2 * time.Hour, 26 * time.Hour, 26 * time.Hour, 3 * day, 8 * day, 8 * day}
 	d := ds[w.rng.IntN(len(ds))]
-	if w.rng.IntN(4) == 0 && d < day {
+	if w.rng.IntN(4) == 0 && d < 2*day {
 		w.tell("%s pass", d)
 		time.Sleep(d)
 		return

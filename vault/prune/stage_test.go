@@ -18,7 +18,6 @@ import (
 	"coffer/remote"
 	"coffer/remote/mem"
 	"coffer/vault"
-	"coffer/vault/commit"
 	"coffer/vault/ledger"
 	"coffer/vault/manifest"
 	"coffer/vault/prune"
@@ -59,7 +58,7 @@ func newStage(t *testing.T) *stage {
 	j := &judge{store: store, now: c.Now, needs: map[string]map[string]bool{}, said: map[string][]word{}}
 	watched := hook(store, func(remote.Op, string) error { return nil })
 	for i, room := range []*vaulttest.Room{a, b} {
-		for from := range 3 {
+		for from := range 2 {
 			c.pass(10 * day)
 			v := room.With(watched).Reopen(t)
 			if err := backUp(t.Context(), v, projects[i], []string{text(i, from), text(i, from+1)}, nil); err != nil {
@@ -199,7 +198,7 @@ func (w *world) cast() []process {
 	}
 	one := process{who: "writer 1", device: 0}
 	two := process{who: "writer 2", device: 1}
-	for range 2 + w.rng.IntN(2) {
+	for range 2 {
 		one.lives = append(one.lives, backup(0))
 	}
 	two.lives = append(two.lives, forget(), backup(1), undelete)
@@ -248,7 +247,7 @@ func (w *world) once(at *port, path string, do func(context.Context, *vault.Vaul
 	safety := vault.DefaultSafety
 	safety.ListLag = lag
 	if w.flaws.hasty && at.prunes {
-		safety.ListLag, safety.CommitLife, safety.Grace = 0, time.Second, 2*time.Second
+		safety.ListLag, safety.CommitLife, safety.Grace, safety.CondemnAge = 0, time.Second, 2*time.Second, time.Second
 	}
 	var store remote.Store = at
 	if w.tries {
@@ -329,5 +328,3 @@ func env(t *testing.T, name string, usual uint64) uint64 {
 	}
 	return n
 }
-
-var _ = commit.Snapshot

@@ -27,8 +27,8 @@ type Builder struct {
 }
 
 // NewBuilder returns a Builder of packs whose objects are to be about target
-// bytes long. From the first chunk on it takes that much memory, and 4 to 8 MiB for
-// the encoder and the open frame.
+// bytes long. Once it holds more than a little it takes that much memory, and 4 to
+// 8 MiB for the encoder and the open frame.
 func NewBuilder(target int64, level Level) *Builder {
 	return &Builder{target: target, level: level, zstd: newEncoder(level)}
 }
@@ -83,9 +83,13 @@ func (b *Builder) closeFrame() {
 	}
 }
 
+// modest is how many bytes a pack may have that takes no more memory than it
+// needs. One that outgrows it takes all it may need at once.
+const modest = 256 << 10
+
 func (b *Builder) addFrame(plain []byte) {
-	if b.packed == nil {
-		b.packed = make([]byte, 0, b.target+b.target/16)
+	if all := int(b.target + b.target/16); cap(b.packed) < all && len(b.packed)+len(plain) > modest {
+		b.packed = append(make([]byte, 0, all), b.packed...)
 	}
 	before := len(b.packed)
 	b.packed = appendFrame(b.packed, b.zstd, plain)

@@ -163,6 +163,9 @@ func (v *Vault) commit(ctx context.Context, dev *trust.Device, name commit.Name)
 	if err != nil {
 		return nil, err
 	}
+	if err := checkNamed(name.String(), b); err != nil {
+		return nil, err
+	}
 	c, err := commit.Open(name, b, pub)
 	if err != nil {
 		return nil, damaged("%s: %w", name, err)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"coffer/vault/commit"
@@ -457,7 +458,8 @@ func (v *Vault) inherits(id trust.DeviceID) bool {
 
 // CheckSeen looks for the newest commits that this device has seen, its own
 // and others', and for those that the newest commit of each device names, and
-// notices those that the remote does not show.
+// notices those that the remote does not show, or not the trust of. It notices
+// commits of devices that the trust does not know, too.
 func (v *Vault) CheckSeen(ctx context.Context) error {
 	seen := map[string]bool{}
 	if v.dir != nil {
@@ -479,7 +481,36 @@ func (v *Vault) CheckSeen(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return v.lookForStrangers(ctx)
+}
+
+// lookForStrangers notices the first commit of each device that the trust does
+// not know. It lists one name of each folder.
+func (v *Vault) lookForStrangers(ctx context.Context) error {
+	for after := ""; ; {
+		name, err := v.firstName(ctx, "commits/", after)
+		if err != nil || name == "" {
+			return err
+		}
+		device, _, _ := strings.Cut(strings.TrimPrefix(name, "commits/"), "/")
+		if _, ok := v.Trust().Device(trust.DeviceID(device)); !ok {
+			v.notice(name, errors.New("its device is not in the trust"),
+				"nothing: it is left out; unless a newer trust is missing, which would let it in")
+		}
+		after = "commits/" + device + "0" // sorts after all that is in the folder
+	}
+}
+
+// firstName returns the first name that begins with prefix and sorts after
+// after, or "".
+func (v *Vault) firstName(ctx context.Context, prefix, after string) (string, error) {
+	for info, err := range v.store.List(ctx, prefix, after) {
+		if err != nil {
+			return "", fmt.Errorf("list %s: %w", strings.TrimSuffix(prefix, "/"), err)
+		}
+		return info.Name, nil
+	}
+	return "", nil
 }
 
 // headsSeenBy adds what the newest commit of a device says of the others.
@@ -500,6 +531,10 @@ func (v *Vault) headsSeenBy(ctx context.Context, dev *trust.Device, seen map[str
 			n.Device = h.Device
 			seen[n.String()] = true
 		}
+	}
+	if n, _, err := trust.ParseName(last.c.Trust); err == nil && n > v.Trust().N {
+		v.notice(last.c.Trust, fmt.Errorf("%w: commit %s was made under this trust, and the newest that can be read is trust %d", ErrRollback, last.name, v.Trust().N),
+			"the snapshots of devices that only it lets in, and what it says of others")
 	}
 	return nil
 }

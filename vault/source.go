@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"coffer/chunk"
@@ -147,14 +148,24 @@ func (v *Vault) fetchNamed(ctx context.Context, name string, max int64) ([]byte,
 	return b, checkNamed(name, b)
 }
 
-// checkNamed compares bytes with the hash that ends their object's name.
+// checkNamed compares bytes with the hash that ends their object's name: a
+// WrongBytesError, which is ErrDamaged.
 func checkNamed(name string, b []byte) error {
 	sum := remote.NewObject(name, b).Sum
-	if h := hex.EncodeToString(sum[:]); len(name) < len(h) || name[len(name)-len(h):] != h {
-		return damaged("%s: its bytes do not match its name", name)
+	if h := hex.EncodeToString(sum[:]); !strings.HasSuffix(name, h) {
+		return damaged("%w", &WrongBytesError{name, h})
 	}
 	return nil
 }
+
+// A WrongBytesError says that an object's bytes are not those that its name
+// stands for.
+type WrongBytesError struct {
+	Name string
+	Hash string // of the bytes that are there: 64 hex digits
+}
+
+func (e *WrongBytesError) Error() string { return e.Name + ": its bytes do not match its name" }
 
 // openError tells a wrong key from wrong bytes.
 func openError(name string, err error) error {

@@ -306,6 +306,7 @@ func (c *check) takeOver() {
 }
 
 func (c *check) tell(p Problem) {
+	p.Err = c.sayWhose(p.Err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.told[p.Object] = true
@@ -313,6 +314,32 @@ func (c *check) tell(p Problem) {
 	if c.o.OnProblem != nil {
 		c.o.OnProblem(p)
 	}
+}
+
+// sayWhose adds whose bytes are in the place of others: of two objects that were
+// swapped, or of an older one that was put in the place of a newer.
+func (c *check) sayWhose(err error) error {
+	wrong, ok := errors.AsType[*vault.WrongBytesError](err)
+	if !ok {
+		return err
+	}
+	for _, name := range c.names() {
+		if strings.HasSuffix(name, wrong.Hash) {
+			return fmt.Errorf("%w: they are those of %s", err, name)
+		}
+	}
+	return err
+}
+
+// names are all that is known of objects.
+func (c *check) names() (names []string) {
+	for id := range c.needed {
+		names = append(names, ledger.Pack{Series: id.series, Number: id.number, Sum: id.sum}.Name())
+	}
+	for _, s := range c.snaps {
+		names = append(names, s.Name.String(), s.Commit.Body, s.Commit.Ledger)
+	}
+	return names
 }
 
 // ledgers reads each distinct ledger and gathers what is needed.

@@ -1,16 +1,20 @@
 package vaulttest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"coffer/remote"
 	"coffer/remote/storetest/servers"
 	"coffer/vault"
 	"coffer/vault/backup"
@@ -21,200 +25,276 @@ import (
 	"coffer/vault/verify"
 )
 
-// soakTime is how long the machines work side by side. COFFER_SOAK=10m makes it
-// longer.
-func soakTime(t *testing.T) time.Duration {
-	s := os.Getenv("COFFER_SOAK")
-	if s == "" {
-		return 20 * time.Second
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+// hasty are ages in seconds instead of days, with the inequalities that hold
+// between the usual ones: a day of the vault takes some ten seconds.
+var hasty = vault.Safety{
+	CommitLife: 5 * time.Second, ListLag: time.Second,
+	Grace: 8 * time.Second, GraceLate: 10 * time.Second, GraceBoot: 10 * time.Second,
+	AckTrust: 6 * time.Second, CondemnAge: 8 * time.Second, ForgetDelay: 4 * time.Second,
+	ProgressEvery: 3 * time.Second, ProgressLife: 30 * time.Second,
 }
 
-// seconds stand for days, so that what takes weeks is over in a minute. Every
-// age keeps its place among the others.
-var seconds = vault.Safety{
-	AckTrust: 3 * time.Second, CondemnAge: 4 * time.Second, CommitLife: 2 * time.Second,
-	ProgressEvery: time.Hour, ProgressLife: 10 * time.Minute, ForgetDelay: 3 * time.Second,
-	ListLag: time.Second, Grace: 5 * time.Second, GraceLate: time.Minute, GraceBoot: time.Hour,
+// A farm is a vault on a real server, on which two devices back up, forget,
+// bring back and prune at once.
+type farm struct {
+	rooms   [2]*vaulttest.Room
+	folders [2]string
+
+	mu        sync.Mutex
+	want      map[string]map[string]string // guarded by mu: files by snapshot ID
+	forgotten map[string]bool              // guarded by mu: IDs that were ever to be forgotten
+
+	backups, late, restarts, forgets, back, condemned, deleted, stopped atomic.Int64
 }
 
-// A soaker is one machine that backs up, forgets and prunes on a real server.
-type soaker struct {
-	*vaulttest.Room
-	t       *testing.T
-	dir     string
-	project trust.ProjectID
-	rand    *rand.Rand
-
-	want    map[string]map[string]string // by snapshot ID
-	order   []string                     // of want, oldest first
-	deleted int64                        // objects; of the pruning goroutine
-	stopped int
-}
-
-// Two machines back up, forget and prune at once on a real server, whose clock
-// decides. Every snapshot that was not forgotten is whole in the end.
-func TestSoakOnMinIO(t *testing.T) {
+func newFarm(t *testing.T) *farm {
 	srv := servers.Start(t, servers.MinIO, servers.HTTP)
-	store := srv.Open(t, srv.NewBucket(t), "soak")
-	first := vaulttest.On(t, store)
-	first.Safety = &seconds
-	if err := first.Lent(t).SetFloor(t.Context(), first.Kit, trust.Floor{}); err != nil {
-		t.Fatal(err)
+	store := srv.Open(t, srv.NewBucket(t), "farm")
+	f := &farm{want: map[string]map[string]string{}, forgotten: map[string]bool{}}
+	f.rooms[0] = vaulttest.On(t, store)
+	f.rooms[0].Safety = &hasty
+	f.rooms[1], _ = f.rooms[0].Enrol(t, vault.EnrolOptions{})
+	retrust(t, f.rooms[0], func(tr *trust.Trust) {
+		tr.Floor = trust.Floor{}
+		tr.Devices[1].Roles = tr.Devices[0].Roles
+	})
+	for i := range f.folders {
+		f.folders[i] = vaulttest.Folder(t)
 	}
-	second, _ := first.Enrol(t, vault.EnrolOptions{})
-	soakers := []*soaker{
-		{Room: first, t: t, dir: vaulttest.Folder(t), project: firstProject, rand: rand.New(rand.NewPCG(1, 1)), want: map[string]map[string]string{}},
-		{Room: second, t: t, dir: vaulttest.Folder(t), project: secondProject, rand: rand.New(rand.NewPCG(2, 2)), want: map[string]map[string]string{}},
-	}
-	end := time.Now().Add(soakTime(t))
-	var work sync.WaitGroup
-	for _, s := range soakers {
-		work.Go(func() {
-			for time.Now().Before(end) && !t.Failed() {
-				s.turn()
-			}
-		})
-		work.Go(func() {
-			for time.Now().Before(end) && !t.Failed() {
-				s.prune()
-			}
-		})
-	}
-	work.Wait()
-	var deleted int64
-	snapshots := 0
-	for _, s := range soakers {
-		s.check()
-		deleted += s.deleted
-		snapshots += len(s.want)
-		t.Logf("%d snapshots left, %d objects deleted, %d prunes stopped", len(s.want), s.deleted, s.stopped)
-	}
-	if deleted == 0 || snapshots == 0 {
-		t.Errorf("%d objects deleted, %d snapshots left", deleted, snapshots)
-	}
-	res, err := verify.Run(t.Context(), first.Lent(t), verify.Options{Deep: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range res.Problems {
-		t.Errorf("%s: %v (%s)", p.Object, p.Err, p.Harms)
-	}
+	return f
 }
 
-// turn changes some files, backs up, and forgets all but some snapshots.
-func (s *soaker) turn() {
-	for range 3 {
-		b := make([]byte, 1000+s.rand.IntN(100_000))
-		r := rand.NewChaCha8([32]byte{byte(s.rand.IntN(20))}) // some contents come back
-		r.Read(b)
-		path := filepath.Join(s.dir, fmt.Sprint("file", s.rand.IntN(8)))
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			s.t.Error(err)
-		}
-	}
-	v, err := s.open()
-	if err != nil {
-		s.t.Error(err)
-		return
-	}
-	res, err := backup.Run(s.t.Context(), v, backup.Options{Project: s.project, Label: "p", Roots: []string{s.dir}, Host: "h"})
-	switch {
-	case errors.Is(err, vault.ErrRestart):
-		return // days pass in seconds: a run may find again and again that a prune was there
-	case err != nil:
-		s.t.Error(err)
-		return
-	}
-	if _, had := s.want[res.Snapshot]; !had {
-		s.want[res.Snapshot] = s.tree()
-		s.order = append(s.order, res.Snapshot)
-	}
-	for len(s.order) > 4 {
-		i := s.rand.IntN(len(s.order) - 1)
-		s.forget(v, s.order[i])
-		delete(s.want, s.order[i])
-		s.order = append(s.order[:i:i], s.order[i+1:]...)
-	}
+// retrust signs a further trust with the kit.
+func retrust(t *testing.T, room *vaulttest.Room, change func(*trust.Trust)) {
+	t.Helper()
+	v := room.Lent(t)
+	next := *v.Trust()
+	next.Devices = slices.Clone(next.Devices)
+	next.N++
+	var err error
+	_, next.Prev, err = trust.ParseName(v.TrustName())
+	must(t, err)
+	change(&next)
+	name, obj, _, err := trust.Seal(&next, trust.RootKey(room.Kit.Identity))
+	must(t, err)
+	must(t, room.Store.Put(t.Context(), remote.NewObject(name, obj)))
 }
 
-func (s *soaker) open() (*vault.Vault, error) {
-	dir, err := state.Open(s.StatePath())
+// open opens the vault as a process of a device does.
+func (f *farm) open(ctx context.Context, i int) (*vault.Vault, error) {
+	dir, err := state.Open(f.rooms[i].StatePath())
 	if err != nil {
 		return nil, err
 	}
-	return vault.Open(s.t.Context(), s.Store, vault.OpenOptions{State: dir, Safety: s.Safety})
+	return vault.Open(ctx, f.rooms[i].Store, vault.OpenOptions{State: dir, Safety: &hasty})
 }
 
-func (s *soaker) forget(v *vault.Vault, id string) {
-	snap, err := v.Find(s.t.Context(), id, vault.Filter{})
-	if err == nil {
-		_, err = v.Forget(s.t.Context(), []*vault.Snapshot{snap}, nil)
+// backUp changes a file and takes a snapshot.
+func (f *farm) backUp(ctx context.Context, i int, rng *rand.Rand) error {
+	name := filepath.Join(f.folders[i], fmt.Sprint(rng.IntN(6)))
+	b := make([]byte, 1+rng.IntN(100_000))
+	for n := range b {
+		b[n] = byte(rng.Uint32())
 	}
+	if err := os.WriteFile(name, b, 0o644); err != nil {
+		return err
+	}
+	v, err := f.open(ctx, i)
 	if err != nil {
-		s.t.Error(err)
+		return err
 	}
+	res, err := backup.Run(ctx, v, backup.Options{
+		Project: []trust.ProjectID{"00112233445566aa", "00112233445566bb"}[i], Label: "p", Roots: []string{f.folders[i]}, Host: "h", Workers: 1,
+		OnEvent: func(e backup.Event) {
+			if e.Kind == backup.Restart {
+				f.restarts.Add(1)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	files, err := contents(f.folders[i])
+	if err != nil {
+		return err
+	}
+	f.backups.Add(1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.want[res.Snapshot] = files
+	return nil
 }
 
-func (s *soaker) tree() map[string]string {
+// contents are the files of a folder by their paths.
+func contents(dir string) (map[string]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
 	out := map[string]string{}
-	entries, err := os.ReadDir(s.dir)
 	for _, e := range entries {
-		var b []byte
-		if err == nil {
-			path := filepath.Join(s.dir, e.Name())
-			b, err = os.ReadFile(path)
-			out[path] = string(b)
+		path := filepath.Join(dir, e.Name())
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		out[path] = string(b)
+	}
+	return out, nil
+}
+
+// forget forgets a snapshot, of whichever device, or brings one back.
+func (f *farm) forget(ctx context.Context, i int, rng *rand.Rand) error {
+	v, err := f.open(ctx, i)
+	if err != nil {
+		return err
+	}
+	var kept, hidden []*vault.Snapshot
+	for s, err := range v.Snapshots(ctx) {
+		if err != nil {
+			return err
+		}
+		if s.Forgotten {
+			hidden = append(hidden, s)
+		} else {
+			kept = append(kept, s)
 		}
 	}
+	if rng.IntN(3) == 0 && len(hidden) > 0 {
+		n, err := v.Undelete(ctx, hidden[len(hidden)-1:], nil)
+		f.back.Add(int64(n))
+		if errors.Is(err, vault.ErrTooLate) {
+			return nil
+		}
+		return err
+	}
+	if len(kept) < 3 {
+		return nil
+	}
+	s := kept[rng.IntN(len(kept))]
+	f.mu.Lock()
+	f.forgotten[s.ID()] = true
+	f.mu.Unlock()
+	_, err = v.Forget(ctx, []*vault.Snapshot{s}, nil)
+	f.forgets.Add(1)
+	return err
+}
+
+// prune does what a prune does. One may be stopped: what it saw as needed at its
+// beginning another one may have deleted, because here a day is shorter than a
+// look.
+func (f *farm) prune(ctx context.Context, i int) error {
+	v, err := f.open(ctx, i)
 	if err != nil {
-		s.t.Error(err)
+		return err
 	}
-	return out
+	p, err := prune.Make(ctx, v, prune.Options{MaxDelete: 1})
+	if err != nil {
+		return err
+	}
+	res, err := p.Run(ctx)
+	f.condemned.Add(res.Condemned.All().Count)
+	f.deleted.Add(res.Deleted.All().Count)
+	if stopped := (*prune.StoppedError)(nil); errors.As(err, &stopped) {
+		f.stopped.Add(1)
+		return nil
+	}
+	return err
 }
 
-// prune does what a prune does. One may be stopped: what it saw as needed at
-// its beginning another one may have deleted, because here a day is shorter
-// than a look.
-func (s *soaker) prune() {
-	var p *prune.Plan
-	var res prune.Result
-	v, err := s.open()
-	if err == nil {
-		p, err = prune.Make(s.t.Context(), v, prune.Options{MaxDelete: 1})
+// work does a thing again and again. That a device is busy, that a commit came
+// too late or that a list changed under a run is told and tried again.
+func (f *farm) work(ctx context.Context, t *testing.T, what string, pause time.Duration, do func(*rand.Rand) error) {
+	rng := rand.New(rand.NewPCG(uint64(len(what)), uint64(what[0])))
+	for ctx.Err() == nil {
+		err := do(rng)
+		switch {
+		case err == nil, ctx.Err() != nil:
+		case errors.Is(err, state.ErrLocked):
+		default:
+			f.late.Add(1) // as on a slow machine, where a commit is older than its seconds
+			t.Logf("%s: %v", what, err)
+		}
+		select {
+		case <-time.After(pause + time.Duration(rng.Int64N(int64(pause)))):
+		case <-ctx.Done():
+		}
 	}
-	if err == nil {
-		res, err = p.Run(s.t.Context())
-	}
-	s.deleted += res.Deleted.All().Count
-	var stopped *prune.StoppedError
-	switch {
-	case errors.As(err, &stopped):
-		s.stopped++
-	case err != nil:
-		s.t.Error(err)
-	}
-	time.Sleep(300 * time.Millisecond)
 }
 
-// check restores all snapshots that were not forgotten.
-func (s *soaker) check() {
-	v := s.Lent(s.t)
-	for id, want := range s.want {
-		snap, err := v.Find(s.t.Context(), id, vault.Filter{})
-		if err != nil {
-			s.t.Error(err)
+// enough tells whether all that is to be seen was seen.
+func (f *farm) enough() bool {
+	return f.backups.Load() >= 20 && f.forgets.Load() >= 5 && f.back.Load() >= 1 && f.deleted.Load() >= 20
+}
+
+// Two devices back up hourly, forget, bring back and prune on a real server, all
+// at once, with days of seconds. In the end every snapshot that was not
+// forgotten is there, byte for byte, and nothing is wrong with the vault.
+//
+// COFFER_SOAK is how long it goes on, as "10m"; usually half a minute, or
+// until enough has happened.
+func TestSoak(t *testing.T) {
+	length := 30 * time.Second
+	if text := os.Getenv("COFFER_SOAK"); text != "" {
+		var err error
+		length, err = time.ParseDuration(text)
+		must(t, err)
+	}
+	f := newFarm(t)
+	ctx, stop := context.WithTimeout(t.Context(), length+5*time.Minute)
+	defer stop()
+	var all sync.WaitGroup
+	for i := range f.rooms {
+		all.Go(func() {
+			f.work(ctx, t, fmt.Sprintf("device %d backs up", i+1), 400*time.Millisecond, func(rng *rand.Rand) error { return f.backUp(ctx, i, rng) })
+		})
+		all.Go(func() {
+			f.work(ctx, t, fmt.Sprintf("device %d forgets", i+1), 700*time.Millisecond, func(rng *rand.Rand) error { return f.forget(ctx, i, rng) })
+		})
+		all.Go(func() {
+			f.work(ctx, t, fmt.Sprintf("device %d prunes", i+1), time.Second, func(*rand.Rand) error { return f.prune(ctx, i) })
+		})
+	}
+	began := time.Now()
+	for ctx.Err() == nil && (time.Since(began) < length || !f.enough()) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	stop()
+	all.Wait()
+	t.Logf("in %s: %d backups, %d that restarted, %d errors, %d forgets, %d brought back, %d objects condemned, %d deleted, %d prunes stopped",
+		time.Since(began).Round(time.Second), f.backups.Load(), f.restarts.Load(), f.late.Load(), f.forgets.Load(), f.back.Load(), f.condemned.Load(), f.deleted.Load(), f.stopped.Load())
+	if !f.enough() {
+		t.Error("that is not enough to show anything")
+	}
+	f.check(t)
+}
+
+// check looks with the kit alone whether all is there that should be.
+func (f *farm) check(t *testing.T) {
+	v := f.rooms[0].Lent(t)
+	seen := map[string]bool{}
+	for s, err := range v.Snapshots(t.Context()) {
+		must(t, err)
+		if s.Forgotten {
 			continue
 		}
-		if got, err := vaulttest.Read(s.t.Context(), v, snap); err != nil {
-			s.t.Errorf("snapshot %.8s: %v", id, err)
-		} else if !maps.Equal(got, want) {
-			s.t.Errorf("snapshot %.8s differs", id)
+		seen[s.ID()] = true
+		got, err := vaulttest.Read(t.Context(), v, s)
+		if err != nil {
+			t.Errorf("snapshot %s: %v", s.Short(), err)
+		} else if want := f.want[s.ID()]; want != nil && !maps.Equal(got, want) {
+			t.Errorf("snapshot %s is not what was backed up", s.Short())
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(f.want)) {
+		if !seen[id] && !f.forgotten[id] {
+			t.Errorf("snapshot %.8s is gone, and nobody forgot it", id)
+		}
+	}
+	res, err := verify.Run(t.Context(), f.rooms[0].Lent(t), verify.Options{Deep: true})
+	must(t, err)
+	for _, p := range res.Problems {
+		t.Errorf("%s: %v (%s)", p.Object, p.Err, p.Harms)
+	}
+	t.Logf("%d snapshots of %d packs are whole", res.Snapshots, res.Packs)
 }

@@ -19,7 +19,7 @@ func TestStories(t *testing.T) {
 		return
 	}
 	var saw sights
-	n := env(t, "COFFER_STORIES", 500)
+	n := env(t, "COFFER_STORIES", 10_000)
 	s.stories(t, 1, n+1, flaws{}, func(seed uint64, w *world) bool {
 		saw.add(w.judge.saw)
 		if len(w.judge.wrong) > 0 {

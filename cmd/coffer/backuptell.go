@@ -41,7 +41,7 @@ func (d *door) tellBackup(v *vault.Vault, o backup.Options, res backup.Result, b
 	}
 	for _, w := range res.Warnings {
 		if errors.Is(w, vault.ErrRollback) || errors.Is(w, vault.ErrMissing) {
-			return outcome{exitDamage, "the snapshot was made, but the remote has lost older data; coffer verify  tells which snapshots it harms"}
+			return outcome{exitDamage, "the snapshot was made, but the remote has lost older data; " + harmLeft(res.Healed)}
 		}
 	}
 	if res.Partial {
@@ -85,6 +85,14 @@ func (d *door) printBackup(v *vault.Vault, o backup.Options, res backup.Result) 
 	}
 	tellHealed(w, res.Healed)
 	fmt.Fprintf(w, "  in %s\n  to restore:  coffer restore %s --target DIR\n", safeName(v.Location()), res.Snapshot[:8])
+}
+
+// harmLeft says what became of data that the remote has lost.
+func harmLeft(h vault.Healed) string {
+	if h.Packs > 0 && h.Left == 0 {
+		return "what this machine knows of it is stored again;  coffer verify --deep  proves that all is"
+	}
+	return "coffer verify  tells which snapshots it harms"
 }
 
 // tellHealed tells what a run did for older snapshots.

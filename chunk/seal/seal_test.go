@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -282,6 +283,32 @@ func TestHeaderLimits(t *testing.T) {
 		_, err := Open([]byte(intro+head), NewIdentities(ids[0]))
 		if err == nil || !strings.Contains(err.Error(), "over") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A header that never ends is refused before any of it is parsed or kept: what
+// is allocated does not grow with it.
+func TestHeaderBombs(t *testing.T) {
+	id := generate(t, true)
+	for name, line := range map[string]string{
+		"stanzas": "-> X25519 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+		"a line":  strings.Repeat("a", 64),
+		"a body":  strings.Repeat("a", 64) + "\n",
+	} {
+		bomb := []byte(intro + strings.Repeat(line, 16<<20/len(line)))
+		for how, open := range map[string]func() (*Reader, error){
+			"Open":        func() (*Reader, error) { return Open(bomb, NewIdentities(id)) },
+			"OpenAt":      func() (*Reader, error) { return OpenAt(bytes.NewReader(bomb), int64(len(bomb)), NewIdentities(id)) },
+			"OpenWithKey": func() (*Reader, error) { return OpenWithKey(bomb, FileKey{}) },
+		} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := open()
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; err == nil || used > 1<<20 {
+				t.Errorf("%s of %s: %v, %d KiB allocated", how, name, err, used>>10)
+			}
 		}
 	}
 }

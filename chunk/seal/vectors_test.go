@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	vectors "c2sp.org/CCTV/age"
 )
@@ -68,7 +69,7 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]int{}
+	seen, good := map[string]int{}, map[string][]byte{}
 	for _, f := range files {
 		t.Run(f.Name(), func(t *testing.T) {
 			b, err := fs.ReadFile(vectors.Vectors, f.Name())
@@ -78,6 +79,7 @@ func TestVectors(t *testing.T) {
 			v := parseVector(t, b)
 			seen[v.expect]++
 			v.open(t)
+			v.stream(t, good)
 			v.unwrap(t)
 		})
 	}
@@ -109,6 +111,36 @@ func (v vector) open(t *testing.T) {
 		}
 	case err == nil || got != nil || errors.Is(err, ErrNoIdentity) && len(v.passphrase) == 0:
 		t.Errorf("want %s: %d bytes, %v", v.expect, len(got), err)
+	}
+}
+
+// stream reads as whoever does not wait for the end does: nothing is given out
+// that was not authenticated. That is what the vector says is good, or less of
+// it: good has what good vectors hold, by its hash.
+func (v vector) stream(t *testing.T, good map[string][]byte) {
+	if v.armored || len(v.ids) == 0 {
+		return
+	}
+	r, err := Open(v.file, NewIdentities(v.ids...))
+	if err != nil {
+		if v.expect == "success" {
+			t.Error(err)
+		}
+		return
+	}
+	if v.expect != "success" && v.expect != "payload failure" {
+		t.Errorf("want %s, and it was opened", v.expect)
+	}
+	got, err := io.ReadAll(iotest.OneByteReader(r))
+	switch {
+	case v.expect == "success" && (err != nil || !v.matches(got)):
+		t.Errorf("read %d bytes in order: %v", len(got), err)
+	case v.expect == "success":
+		good[v.payload] = got
+	case v.expect == "payload failure" && err == nil:
+		t.Errorf("read %d bytes, and no error", len(got))
+	case v.expect == "payload failure" && len(got) > 0 && !v.matches(got) && !bytes.HasPrefix(good[v.payload], got):
+		t.Errorf("%d bytes were given out that nothing vouches for", len(got))
 	}
 }
 

@@ -168,3 +168,39 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Whatever stands in the history, each run that is read from it is one that
+// could be noted, and no line hides the others.
+func FuzzHistory(f *testing.F) {
+	for i := range 3 {
+		line, err := json.Marshal(Run{ID: "a", Job: "backup", Result: OK, Begin: time.Unix(int64(i), 0).UTC()})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(append(line, '\n'))
+	}
+	f.Add([]byte(`{"id":"x","job":null}` + "\n\n{"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := At(t.TempDir())
+		if err := writeSynced(filepath.Join(s.dir, historyFile), data); err != nil {
+			t.Fatal(err)
+		}
+		last := &Run{ID: "last", Begin: time.Unix(1, 0).UTC()}
+		if err := s.AddRun(last); err != nil {
+			t.Fatal(err)
+		}
+		runs, err := s.Runs()
+		if err != nil || len(runs) == 0 || runs[len(runs)-1].ID != "last" {
+			t.Fatalf("the newest run is hidden: %+v, %v", runs, err)
+		}
+		again := At(t.TempDir())
+		for i := range runs {
+			if err := again.AddRun(&runs[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := again.Runs(); err != nil || !cmp.Equal(got, runs) {
+			t.Errorf("%v\n%s", err, cmp.Diff(runs, got))
+		}
+	})
+}

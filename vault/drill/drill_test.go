@@ -1,6 +1,8 @@
 package drill_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -308,4 +310,33 @@ func newest(t *testing.T, room *vaulttest.Room, kind commit.Kind) *commit.Commit
 		t.Fatal(err)
 	}
 	return c[0]
+}
+
+// Whatever stands in the file that remembers drills, what is taken from it is
+// what would be written there.
+func FuzzSummary(f *testing.F) {
+	room := vaulttest.New(f)
+	dir := room.Dir(f)
+	path := filepath.Join(dir.Path(), "drill.json")
+	f.Add([]byte(`{"last":{"at":"2026-01-02T03:04:05Z","snapshot":"ab","taken":"2026-01-02T03:04:05Z","files":1,"bytes":2,"level":"restored","result":"ok","report":"/r"}}`))
+	f.Add([]byte(`{"proven":null}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if len(line) < 2 {
+			return
+		}
+		sealed := fmt.Appendf(nil, "%s,\"sum\":\"%x\"}\n", line[:len(line)-1], sha256.Sum256(line))
+		if err := os.WriteFile(path, sealed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := drill.Last(dir)
+		if s.Last == nil && s.Proven == nil {
+			return
+		}
+		if err := dir.WriteSmall("drill.json", s); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, sealed) {
+			t.Errorf("%q was read, and is written %q (%v)", sealed, again, err)
+		}
+	})
 }

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"slices"
@@ -90,4 +92,36 @@ func TestWoundDamage(t *testing.T) {
 	if _, err := d.Wound(other); !errors.Is(err, ErrDamaged) {
 		t.Errorf("under another name: %v", err)
 	}
+}
+
+func FuzzWound(f *testing.F) {
+	d := newDir(f)
+	w := Wound{Series: seriesOne, Number: 7, Sum: [32]byte{9}}
+	if err := d.SetWound(w, []chunk.Ref{refIn(randomID(1), seriesOne, 7), refIn(randomID(2), seriesOne, 7)}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(w.name(), read(f, d.file(woundsFolder, w.name())))
+	f.Add("0-1-2", []byte("1234"))
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		if other, ok := parseWound(name); ok && other.name() != name {
+			t.Fatalf("%q was accepted and is written %q", name, other.name())
+		}
+		items := data[:len(data)/tailItem*tailItem]
+		sealed := binary.LittleEndian.AppendUint32(slices.Clone(items), w.sum(items))
+		for _, in := range [][]byte{data, sealed} {
+			write(t, d.file(woundsFolder, w.name()), in)
+			refs, err := d.WoundRefs(w)
+			if err != nil {
+				continue
+			}
+			if err := d.SetWound(w, refs); err != nil {
+				t.Fatal(err)
+			}
+			again, err := d.WoundRefs(w)
+			slices.SortFunc(refs, func(a, b chunk.Ref) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+			if err != nil || len(refs) > 0 && (len(again) == 0 || again[0] != refs[0]) {
+				t.Errorf("%x is read as %v, and, written, as %v (%v)", in, refs, again, err)
+			}
+		}
+	})
 }

@@ -144,7 +144,8 @@ func (d *door) tellProject(v *vault.Vault, r row) {
 }
 
 // newestRows describes the newest snapshot of each project, in the order in
-// which the projects came to be.
+// which the projects came to be. A forgotten one stands only where there is no
+// other.
 func newestRows(ctx context.Context, v *vault.Vault) ([]row, error) {
 	newest := map[string]*vault.Snapshot{}
 	var order []string
@@ -152,12 +153,12 @@ func newestRows(ctx context.Context, v *vault.Vault) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Forgotten {
-			continue
-		}
 		id := string(s.Commit.Project)
-		if newest[id] == nil {
+		switch former := newest[id]; {
+		case former == nil:
 			order = append(order, id)
+		case s.Forgotten && !former.Forgotten:
+			continue
 		}
 		newest[id] = s
 	}

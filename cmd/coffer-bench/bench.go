@@ -52,6 +52,7 @@ type bench struct {
 
 	samples map[string]map[string][]sample // by phase and program or limit
 	order   []string                       // limits as they came
+	rounds  int                            // done, the last one perhaps in part
 	files   int64
 	bytes   int64
 }
@@ -114,6 +115,7 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	for round := range b.o.rounds {
+		b.rounds++
 		if err := b.round(ctx, round); err != nil {
 			return fmt.Errorf("round %d: %w", round+1, err)
 		}

@@ -22,6 +22,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -67,16 +68,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer b.close()
-	if err := b.run(ctx); err != nil {
-		return err
-	}
-	switch {
-	case o.json:
-		return b.table().writeJSON(stdout)
-	case o.markdown:
-		return b.table().writeMarkdown(stdout)
-	}
-	return b.table().writeText(stdout)
+	// What was measured until an interrupt or a failure is worth a table, too.
+	return errors.Join(b.run(ctx), b.table().write(stdout, o))
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {

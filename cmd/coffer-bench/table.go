@@ -37,7 +37,7 @@ type row struct {
 }
 
 func (b *bench) table() table {
-	t := table{Files: b.files, Bytes: b.bytes, Rounds: b.o.rounds, S3: b.proxy != nil,
+	t := table{Files: b.files, Bytes: b.bytes, Rounds: b.rounds, S3: b.proxy != nil,
 		Machine: fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())}
 	var names []string
 	for _, f := range b.programs {
@@ -91,6 +91,16 @@ func middle[N cmp.Ordered](all []sample, of func(sample) N) N {
 	}
 	slices.Sort(values)
 	return values[(len(values)-1)/2]
+}
+
+func (t table) write(w io.Writer, o options) error {
+	switch {
+	case o.json:
+		return t.writeJSON(w)
+	case o.markdown:
+		return t.writeMarkdown(w)
+	}
+	return t.writeText(w)
 }
 
 func (t table) writeJSON(w io.Writer) error {

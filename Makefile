@@ -16,8 +16,9 @@ ROOMS ?= ./...
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o coffer ./cmd/coffer
 
+# Of the stories of vault/prune a plain go test plays a tenth.
 test: format vet servers
-	go test -timeout 30m ./...
+	COFFER_STORIES=10000 go test -timeout 30m ./...
 
 format:
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt -w these:"; echo "$$unformatted"; exit 1; }

@@ -494,8 +494,8 @@ func (v *Vault) lookForStrangers(ctx context.Context) error {
 		}
 		device, _, _ := strings.Cut(strings.TrimPrefix(name, "commits/"), "/")
 		if _, ok := v.Trust().Device(trust.DeviceID(device)); !ok {
-			v.notice(name, errors.New("its device is not in the trust"),
-				"nothing: it is left out; unless a newer trust is missing, which would let it in")
+			v.notice(name, fmt.Errorf("%.40q is no device of this vault", device),
+				"nothing: what it says is left out; unless a newer trust is missing, which lets it in")
 		}
 		after = "commits/" + device + "0" // sorts after all that is in the folder
 	}

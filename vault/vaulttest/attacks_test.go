@@ -346,7 +346,7 @@ func attacks(w *town) []attack {
 		{"a commit is forged with an unknown key", func(w *town) string { return w.forge(stranger(), func(*commit.Commit) {}) }, `signature does not verify`, nil},
 		{"a commit is forged for an unknown device", func(w *town) string {
 			return w.forge(stranger(), func(c *commit.Commit) { c.Device = "0123456789abcdef" })
-		}, `its device is not in the trust`, nil},
+		}, `is no device of this vault`, nil},
 		{"a revoked device commits", func(w *town) string {
 			v, err := vault.Open(w.t.Context(), w.store, vault.OpenOptions{State: w.first.Dir(w.t), Kit: w.first.Kit})
 			must(w.t, err)

@@ -270,7 +270,7 @@ func (c *check) strangers(ctx context.Context) error {
 			}
 			continue
 		}
-		if told[id] {
+		if told[id] || c.told[info.Name] {
 			continue
 		}
 		told[id] = true

@@ -75,9 +75,10 @@ func TestLock(t *testing.T) {
 	t.Parallel()
 	srv := servers.Start(t, servers.MinIO, servers.HTTP)
 	bucket := srv.NewBucketWith(t, servers.BucketOptions{Lock: true})
-	s := openLocked(t, srv, bucket, "p", s3.Lock{For: 4 * time.Second, Compliance: true})
+	const lock = 15 * time.Second // long enough for all that is done before it ends, also on a slow machine
+	s := openLocked(t, srv, bucket, "p", s3.Lock{For: lock, Compliance: true})
 	wrapped := remote.Limit(remote.Retry(s, remote.RetryOptions{}), 0, 0)
-	if d := remote.LockPeriod(wrapped); d != 4*time.Second {
+	if d := remote.LockPeriod(wrapped); d != lock {
 		t.Errorf("lock period %s", d)
 	}
 	ctx := t.Context()
@@ -106,7 +107,7 @@ func TestLock(t *testing.T) {
 			t.Errorf("%s: destroyed while locked", name)
 		}
 	}
-	time.Sleep(time.Until(start.Add(7 * time.Second)))
+	time.Sleep(time.Until(start.Add(lock + 3*time.Second)))
 	for _, name := range []string{"p/short", "p/staged"} {
 		if err := destroy(t, srv, bucket, name); err != nil {
 			t.Errorf("%s: destroy after its time: %v", name, err)

@@ -22,7 +22,6 @@ import (
 	"coffer/vault/kit"
 	"coffer/vault/ledger"
 	"coffer/vault/state"
-	"coffer/vault/trust"
 )
 
 // How large the vault of BenchmarkLargeVault is.
@@ -34,7 +33,7 @@ const (
 )
 
 // large is a synthetic vault of that size in a folder, and the machine that
-// made it: signed and chained commits, a ledger with rolls, packs of the right
+// made it: signed and chained commits, ledgers with rolls, packs of the right
 // sizes with nothing in them, a local index of all chunks. Its first snapshot
 // is real, and so is what all others name.
 type large struct {
@@ -138,8 +137,7 @@ func (l *large) put(b *testing.B, name string, data []byte) {
 	must(b, os.WriteFile(path, data, 0o600))
 }
 
-// fill makes the packs, the ledger that names them, and the commits that name
-// that.
+// fill makes the packs, and commits whose ledgers name them all.
 func (l *large) fill(b *testing.B) {
 	b.Helper()
 	obj, err := l.store.Get(b.Context(), nil, l.first.Ledger, 0, -1)
@@ -151,17 +149,16 @@ func (l *large) fill(b *testing.B) {
 		led.Folders = append(led.Folders, l.roll(b, series, folder))
 	}
 	sortFolders(led)
-	obj, err = led.Encode(ledger.NewNonce())
-	must(b, err)
-	sum := sha256.Sum256(obj)
-	name := commit.ObjectName(commit.Ledgers, trust.DeviceID(l.dev.Device), 2, sum)
-	l.put(b, name, obj)
 	last := l.first
 	for i := 2; i <= largeSnapshots; i++ {
+		obj, err := led.Encode(ledger.NewNonce())
+		must(b, err)
+		name := commit.ObjectName(commit.Ledgers, l.first.Device, uint64(i), sha256.Sum256(obj))
+		l.put(b, name, obj)
 		c := &commit.Commit{Version: 1, Vault: l.first.Vault, Device: l.first.Device, Project: l.first.Project, Kind: commit.Snapshot,
 			Time: l.first.Time.Add(time.Duration(i-largeSnapshots-1) * time.Hour), Body: l.first.Body, Ledger: name, Trust: l.first.Trust}
 		must(b, c.Follow(last))
-		obj, err := c.Sign(l.dev.SignKey())
+		obj, err = c.Sign(l.dev.SignKey())
 		must(b, err)
 		l.put(b, c.Name().String(), obj)
 		last = c
@@ -285,6 +282,7 @@ func BenchmarkLargeVault(b *testing.B) {
 		{"coffer status", []string{"status"}, false},
 		{"coffer backup now", []string{"backup", "now", "work"}, false},
 		{"coffer verify", []string{"verify"}, false},
+		{"coffer prune --dry-run", []string{"prune", "--dry-run"}, false},
 	} {
 		b.Run(c.what, func(b *testing.B) {
 			home, args := l.home, c.args

@@ -128,7 +128,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page][]*need{}, listed: map[string]int64{}, told: map[string]bool{}}
+	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, listed: map[string]int64{}, told: map[string]bool{}}
 	c.res.Deep = o.Deep
 	err = errors.Join(c.run(ctx), reads.Close(), c.flush())
 	c.takeOver()
@@ -150,7 +150,7 @@ type check struct {
 	books   []*book            // distinct ledgers, with the snapshots that name them
 	needed  map[packID]*need   // all packs that any ledger names
 	first   map[numbered]*need // the first of them with that number
-	pages   map[page][]*need
+	pages   map[page]*content
 	commits []commit.Name    // of this vault\'s devices, as they are listed
 	listed  map[string]int64 // sizes of bodies found by listing
 	harmed  map[*need]*harm
@@ -206,6 +206,13 @@ type page struct {
 	roll string
 	all  bool
 	bits ledger.Bits
+}
+
+// content is what a page needs; nil if that cannot be known.
+type content struct {
+	needs []*need
+	set   ledger.Set
+	plain bool // by each number the first ledger meant the same pack
 }
 
 func (c *check) run(ctx context.Context) error {
@@ -398,24 +405,46 @@ func (c *check) folder(ctx context.Context, b *book, f *ledger.Folder) error {
 		return nil
 	}
 	key := page{f.Roll, f.All, f.Bits}
-	needs, ok := c.pages[key]
+	p, ok := c.pages[key]
 	if !ok {
-		var err error
-		if needs, err = c.page(ctx, f, b); err != nil {
+		needs, err := c.page(ctx, f, b)
+		if err != nil {
 			err = c.damage(err, f.Roll, b, harmsOfList)
 		}
 		if err != nil {
 			return err
 		}
-		c.pages[key] = needs
+		p = c.content(needs)
+		c.pages[key] = p
 	}
-	if needs == nil {
+	switch {
+	case p == nil:
 		b.lost = true
-	}
-	for _, n := range needs {
-		c.needs(b, n)
+	case p.plain:
+		b.set.Union(&p.set)
+	default:
+		for _, n := range p.needs {
+			c.needs(b, n)
+		}
 	}
 	return nil
+}
+
+// content sums up what a page needs, once for all ledgers that have the page.
+func (c *check) content(needs []*need) *content {
+	if needs == nil {
+		return nil
+	}
+	p := &content{needs: needs, plain: true}
+	for _, n := range needs {
+		p.set.Add(n.pack.Series, n.pack.Number)
+		k := numbered{n.pack.Series, n.pack.Number}
+		if c.first[k] == nil {
+			c.first[k] = n
+		}
+		p.plain = p.plain && c.first[k] == n
+	}
+	return p
 }
 
 // page reads the roll of a folder and picks what the ledger needs of it.

@@ -95,7 +95,18 @@ func (p *planner) vault(v config.Vault) error {
 		p.command("verify", "", v, v.Schedule.Verify, func() []string { return p.verifyArgs(v, time.Now()) }),
 		p.command("drill", "", v, v.Schedule.Drill, always("drill")),
 		p.command("prune", "", v, v.Schedule.Prune, always("prune", "--yes")),
+		p.command("locks", "", v, locksSchedule(v), always("prune", "--extend-locks")),
 	)
+}
+
+// locksSchedule is when the locks on what snapshots need are looked at, in a
+// vault with object-lock: each prune extends those that are half over, and where
+// none is scheduled the daemon does just that.
+func locksSchedule(v config.Vault) string {
+	if v.ObjectLock == (config.Span{}) || v.Schedule.Prune != "" {
+		return ""
+	}
+	return "@daily"
 }
 
 func always(args ...string) func() []string { return func() []string { return args } }

@@ -42,3 +42,19 @@ func TestMaxAge(t *testing.T) {
 		}
 	}
 }
+
+// Locks are extended by somebody: by the scheduled prune, or else for
+// themselves.
+func TestLocksAreExtended(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "object-lock = \"30d\"\n": "@daily", "object-lock = \"30d\"\nschedule.prune = \"@weekly\"\n": "",
+	} {
+		c, err := config.Parse([]byte("[vault.home]\nremote = \"s3:https://s3.example.com/backups\"\n"+text), "coffer.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := locksSchedule(c.Vaults[0]); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}

@@ -1,15 +1,20 @@
 # make test   every check and test there is: the one command before a commit
 # make build  the program, ./coffer
 # make fuzz   each fuzz target for FUZZTIME
+# make golden, hostile, privacy, mutate
+#             kept vaults; names, races, and files that others change; what leaks;
+#             what no test would notice (ONLY a part of a file name, SAMPLE of each room)
 # make bench  the benchmarks, COUNT times, into BENCH, for benchstat
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
+SAMPLE ?= 0
+ONLY ?=
 COUNT ?= 6
 BENCH ?= bench-$(VERSION).txt
 ROOMS ?= ./...
 
-.PHONY: build test format vet servers fuzz bench
+.PHONY: build test format vet servers fuzz golden hostile privacy mutate bench
 
 # First, so that a bare make builds. Without C the binary runs on any Linux,
 # and with -trimpath the same sources give the same bytes everywhere.
@@ -48,6 +53,21 @@ fuzz:
 				-test.fuzzminimizetime 100x -test.fuzzcachedir "$$cache/$$folder"); \
 		done; \
 	done
+
+# These are in make test, too.
+golden:
+	go test -count 1 -v -run 'Golden|Seeds|Stock' ./vault/vaulttest
+
+hostile:
+	go test -count 1 ./files
+	go test -count 1 -v -run 'Racing|Names|Swapper|Planted|Hostile|Troubled|SameSize|Edits|Limit|VeryMany|Terabyte|WhatIsNo|ErrorInTheMiddle' ./vault/restore ./vault/backup
+
+privacy: servers
+	go test -count 1 -v -run TestPrivacy ./cmd/coffer
+
+# Takes hours, so it is not in make test; it says which mutants survived.
+mutate:
+	go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)'
 
 # Two commits compare with: benchstat bench-ONE.txt bench-OTHER.txt
 bench:

@@ -3,6 +3,8 @@ package commit_test
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,67 @@ func TestCondemnedRefusesWhatIsNeverDeleted(t *testing.T) {
 		if _, err := list.Sign(key); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Each rule of a list is held when it is signed and when it is read: the lines
+// here are signed by the right device all the same.
+func TestCondemnedRules(t *testing.T) {
+	good, key := condemnedList(t)
+	obj, err := good.Sign(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, _, err := trust.Split(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(lines string, change func(name string) string) error {
+		obj := append([]byte(lines), trust.Sign(key, trust.NamespaceCondemned, []byte(lines))...)
+		_, err := commit.OpenCondemned(change(commit.ObjectName(commit.Condemned, good.Device, good.Seq, sha256.Sum256(obj))), obj, key.Public().(ed25519.PublicKey))
+		return err
+	}
+	same := func(name string) string { return name }
+	if err := open(string(lines), same); err != nil {
+		t.Fatal(err)
+	}
+	for why, change := range map[string]func(c *commit.CondemnedList){
+		"vault":             func(c *commit.CondemnedList) { c.Vault = "x" },
+		"device":            func(c *commit.CondemnedList) { c.Device = "x" },
+		"nothing":           func(c *commit.CondemnedList) { c.Objects = nil },
+		"number":            func(c *commit.CondemnedList) { c.Seq = 1e10 },
+		"parts of a second": func(c *commit.CondemnedList) { c.Time = c.Time.Add(1) },
+		"zone":              func(c *commit.CondemnedList) { c.Time = c.Time.In(time.FixedZone("", 3600)) },
+		"order":             func(c *commit.CondemnedList) { slices.Reverse(c.Objects) },
+		"twice":             func(c *commit.CondemnedList) { c.Objects[0] = c.Objects[1] },
+		"name":              func(c *commit.CondemnedList) { c.Objects[0] = "ledgers/../x" },
+	} {
+		c := *good
+		c.Objects = slices.Clone(good.Objects)
+		change(&c)
+		if _, err := c.Sign(key); err == nil {
+			t.Errorf("%s: signed", why)
+		}
+	}
+	text := string(lines)
+	for why, bad := range map[string]string{
+		"one less than it says": text[:strings.LastIndex(text[:len(text)-1], "\n")+1],
+		"order":                 strings.NewReplacer("ledgers/", "packs/", "packs/", "ledgers/").Replace(text),
+		"another device":        strings.Replace(text, string(good.Device), string(trust.NewDeviceID()), 1),
+		"another number":        strings.Replace(text, `"seq":7`, `"seq":8`, 1),
+		"spelling":              strings.Replace(text, `{"name"`, `{ "name"`, 1),
+		"not JSON":              "x\n",
+	} {
+		if bad == text || open(bad, same) == nil {
+			t.Errorf("%s: accepted %q", why, bad)
+		}
+	}
+	other := sha256.Sum256(nil)
+	if err := open(text, func(string) string { return commit.ObjectName(commit.Condemned, good.Device, good.Seq, other) }); !errors.Is(err, commit.ErrHash) {
+		t.Errorf("bytes of another name: %v", err)
+	}
+	if err := open(text, func(name string) string { return "x" + name }); err == nil {
+		t.Error("a name of another kind: accepted")
 	}
 }
 

@@ -177,6 +177,9 @@ func (w *world) sleep() {
 		return
 	}
 	ds := []time.Duration{time.Second, time.Minute, time.Minute, 11 * time.Minute, 2 * time.Hour, 26 * time.Hour, 26 * time.Hour, 3 * day, 8 * day, 8 * day}
+	if w.flaws.hasty {
+		ds = ds[:3] // what is wrong shows within minutes, or not at all
+	}
 	d := ds[w.rng.IntN(len(ds))]
 	if w.rng.IntN(4) == 0 && d < 2*day {
 		w.tell("%s pass", d)

@@ -222,3 +222,21 @@ func ExampleName() {
 	fmt.Println(n.Base()[:22])
 	// Output: 0000000001-s006b02d940
 }
+
+// The chain is over the predecessors sorted by name, in whatever order they
+// are given, and each of them counts.
+func TestChainOrder(t *testing.T) {
+	a, b := Link{sum("a"), base(1, Snapshot, "a")}, Link{sum("b"), base(1, Snapshot, "b")}
+	if a.Name > b.Name {
+		a, b = b, a
+	}
+	one := Chain([]Link{a, b})
+	if Chain([]Link{b, a}) != one {
+		t.Error("the order in which they are given counts")
+	}
+	for _, other := range [][]Link{{a}, {b}, nil, {{a.Chain, b.Name}, {b.Chain, a.Name}}} {
+		if Chain(other) == one {
+			t.Errorf("%v has the same chain", other)
+		}
+	}
+}

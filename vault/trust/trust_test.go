@@ -275,6 +275,22 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is just within its bounds is good.
+func TestCheckAtTheBounds(t *testing.T) {
+	for why, change := range map[string]func(x *trust.Trust){
+		"number": func(x *trust.Trust) { x.N, x.Prev = canon.MaxNumber, strings.Repeat("ab", 32) },
+		"label":  func(x *trust.Trust) { x.Devices[0].Label = strings.Repeat("x", 100) },
+		"floor":  func(x *trust.Trust) { x.Floor = trust.Floor{KeepLast: 100_000, KeepDays: 100_000} },
+		"none":   func(x *trust.Trust) { x.Floor = trust.Floor{} },
+	} {
+		x := newRoom(t, true).trust
+		change(x)
+		if err := x.Check(); err != nil {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+}
+
 // crowd adds n devices.
 func crowd(t testing.TB, x *trust.Trust, n int, revoked bool) {
 	for i := range n {

@@ -16,9 +16,9 @@ type breaker struct {
 }
 
 // new makes a mutant, and the expression that asks for it.
-func (b *breaker) new(at ast.Node, format string, args ...any) ast.Expr {
+func (b *breaker) new(at token.Pos, format string, args ...any) ast.Expr {
 	n := b.first + len(b.mutants) + 1
-	b.mutants = append(b.mutants, mutant{n, b.set.Position(at.Pos()), fmt.Sprintf(format, args...)})
+	b.mutants = append(b.mutants, mutant{n, b.set.Position(at), fmt.Sprintf(format, args...)})
 	return &ast.CallExpr{Fun: ast.NewIdent("mutant"), Args: []ast.Expr{&ast.BasicLit{Kind: token.STRING, Value: strconv.Quote(strconv.Itoa(n))}}}
 }
 
@@ -30,12 +30,11 @@ func (b *breaker) block(block *ast.BlockStmt) {
 }
 
 func (b *breaker) list(list []ast.Stmt) []ast.Stmt {
-	for _, s := range list {
-		b.inside(s)
-	}
 	out := make([]ast.Stmt, 0, len(list))
 	for i := 0; i < len(list); i++ {
+		b.inside(list[i])
 		if i+1 < len(list) && swappable(list[i], list[i+1]) {
+			b.inside(list[i+1])
 			out = append(out, b.swap(list[i], list[i+1]))
 			i++
 			continue
@@ -81,13 +80,13 @@ func (b *breaker) remove(s ast.Stmt) ast.Stmt {
 	if !removable(s) {
 		return s
 	}
-	asks := &ast.UnaryExpr{Op: token.NOT, X: b.new(s, "left out: %s", kind(s))}
+	asks := &ast.UnaryExpr{Op: token.NOT, X: b.new(s.Pos(), "left out: %s", kind(s))}
 	return &ast.IfStmt{Cond: asks, Body: &ast.BlockStmt{List: []ast.Stmt{s}}}
 }
 
 // swap lets two statements change places.
 func (b *breaker) swap(x, y ast.Stmt) ast.Stmt {
-	asks := b.new(x, "swapped with the next: %s, %s", kind(x), kind(y))
+	asks := b.new(x.Pos(), "swapped with the next: %s, %s", kind(x), kind(y))
 	x, y = b.remove(x), b.remove(y)
 	return &ast.IfStmt{Cond: asks, Body: &ast.BlockStmt{List: []ast.Stmt{y, x}}, Else: &ast.BlockStmt{List: []ast.Stmt{x, y}}}
 }
@@ -171,12 +170,13 @@ func (b *breaker) condition(x ast.Expr, negate bool) ast.Expr {
 	if x == nil {
 		return nil
 	}
+	at := x.Pos() // what is broken below has none
 	b.literals(x)
 	broken := b.logic(x)
 	if !negate {
 		return broken
 	}
-	return &ast.BinaryExpr{X: b.new(x, "negated"), Op: token.NEQ, Y: &ast.ParenExpr{X: broken}}
+	return &ast.BinaryExpr{X: b.new(at, "negated"), Op: token.NEQ, Y: &ast.ParenExpr{X: broken}}
 }
 
 var neighbours = map[token.Token]token.Token{
@@ -201,7 +201,7 @@ func (b *breaker) logic(x ast.Expr) ast.Expr {
 		if !ok {
 			return x
 		}
-		asks := b.new(e, "%s in place of %s", other, e.Op)
+		asks := b.new(e.OpPos, "%s in place of %s", other, e.Op)
 		changed := &ast.BinaryExpr{X: e.X, Op: other, Y: e.Y}
 		return &ast.ParenExpr{X: &ast.BinaryExpr{
 			X:  &ast.ParenExpr{X: &ast.BinaryExpr{X: asks, Op: token.LAND, Y: &ast.ParenExpr{X: changed}}},

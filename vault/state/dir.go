@@ -34,10 +34,7 @@ type Dir struct {
 // already there is fine if it is empty or a state folder: what decides is
 // [Dir.CreateDevice].
 func Create(dir string) (*Dir, error) {
-	if err := os.MkdirAll(filepath.Dir(dir), folderPerm); err != nil {
-		return nil, fmt.Errorf("create state folder: %w", err)
-	}
-	if err := makeFolder(dir); err != nil {
+	if err := makeFolderAndParents(dir); err != nil {
 		return nil, fmt.Errorf("create state folder: %w", err)
 	}
 	d, err := Open(dir)
@@ -106,6 +103,18 @@ func makeFolder(path string) error {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// makeFolderAndParents makes a folder and those above it that are missing, each
+// durably: keys in a folder that a power cut takes away are lost.
+func makeFolderAndParents(path string) error {
+	up := filepath.Dir(path)
+	if _, err := os.Stat(up); errors.Is(err, fs.ErrNotExist) && up != path {
+		if err := makeFolderAndParents(up); err != nil {
+			return err
+		}
+	}
+	return makeFolder(path)
 }
 
 // makeFolders makes the folders elem, one below the other, under d.

@@ -1,0 +1,206 @@
+package prooftest_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"coffer/vault/prooftest"
+)
+
+// The same program is also who plays a scene, and who records that.
+const (
+	actEnv    = "COFFER_PROOF_ACT"
+	homeEnv   = "COFFER_PROOF_HOME"
+	recordEnv = "COFFER_PROOF_RECORD"
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	switch {
+	case os.Getenv(recordEnv) != "":
+		err = recordScene(os.Getenv(recordEnv))
+	case os.Getenv(actEnv) != "":
+		err = act(os.Getenv(actEnv), os.Getenv(homeEnv))
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// act plays a scene in a home.
+func act(name, home string) error {
+	w, err := loadWorld(home)
+	if err != nil {
+		return err
+	}
+	for _, s := range scenes() {
+		if s.name == name {
+			return s.play(context.Background(), w)
+		}
+	}
+	return fmt.Errorf("no scene %s", name)
+}
+
+// recordScene plays a scene in a process of its own, and writes what that
+// changed to a file.
+func recordScene(out string) error {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, recordEnv+"=") })
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	changes, err := prooftest.Record(os.Getenv(homeEnv), cmd)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	return errors.Join(gob.NewEncoder(f).Encode(changes), f.Close())
+}
+
+// changesOf returns what a scene changes in a home.
+func changesOf(t *testing.T, s scene, home string) (changes []prooftest.Change) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "changes")
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd.Env = append(os.Environ(), recordEnv+"="+out, actEnv+"="+s.name, homeEnv+"="+home)
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	f, err := os.Open(out)
+	must(t, err)
+	defer f.Close()
+	must(t, gob.NewDecoder(f).Decode(&changes))
+	return changes
+}
+
+// The machine stops at each change that a scene makes to its own files and to
+// the remote, in each way in which it can: only the process dies, or with it
+// all goes that was not synced, or the change is done by half. Whatever was
+// committed before restores, and the next run finishes.
+func TestStop(t *testing.T) {
+	var sum stops
+	t.Run("scenes", func(t *testing.T) {
+		for _, s := range scenes() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				sum.everywhere(t, s)
+			})
+		}
+	})
+	t.Logf("%d changes, %d states that differ were tried", sum.changes.Load(), sum.tried.Load())
+}
+
+// stops counts.
+type stops struct{ changes, tried atomic.Int64 }
+
+// everywhere plays a scene once, and then goes through all states in which a
+// machine that stopped can have left the disk and the remote.
+func (sum *stops) everywhere(t *testing.T, s scene) {
+	w := s.make(t)
+	w.save(t)
+	disk, err := prooftest.Load(w.Home, remoteFolder)
+	must(t, err)
+	changes := changesOf(t, s, w.Home)
+	if len(changes) < 2 {
+		t.Fatalf("only %d changes were seen", len(changes))
+	}
+	p := &point{scene: s, world: w, seen: map[[sha256.Size]byte]bool{}, remotes: map[[sha256.Size]byte]bool{}}
+	for i, c := range changes {
+		for _, l := range []prooftest.Loss{prooftest.Nothing, prooftest.Bytes, prooftest.Zeros, prooftest.Names} {
+			p.try(t, fmt.Sprintf("before %d of %d (%s %s), losing %d", i, len(changes), c.Kind, c.Path, l), disk.After(l), false)
+		}
+		if half, torn, ok := byHalf(c, disk); ok {
+			p.try(t, fmt.Sprintf("half of %d of %d (%s %s)", i, len(changes), c.Kind, c.Path), half, torn)
+		}
+		disk.Do(c)
+	}
+	p.try(t, "at the end", disk.After(prooftest.Nothing), false)
+	if want := onDisk(t, w.Home); disk.Sum("") != want.Sum("") {
+		t.Error("what was recorded does not lead to what is there")
+	}
+	t.Logf("%d changes, %d states", len(changes), len(p.seen))
+	sum.changes.Add(int64(len(changes)))
+	sum.tried.Add(int64(len(p.seen)))
+}
+
+func onDisk(t *testing.T, dir string) *prooftest.Disk {
+	d, err := prooftest.Load(dir, remoteFolder)
+	must(t, err)
+	return d
+}
+
+// byHalf does a change by half, where that can be: of a write the first half
+// of the bytes arrives, of an object on the remote likewise.
+func byHalf(c prooftest.Change, d *prooftest.Disk) (half *prooftest.Disk, torn, ok bool) {
+	h := d.Clone()
+	switch {
+	case c.Kind == prooftest.Write && len(c.Data) > 1:
+		c.Data = c.Data[:len(c.Data)/2]
+		h.Do(c)
+	case c.Kind == prooftest.Rename && strings.HasPrefix(c.To, remoteFolder+"/"):
+		b := h.Files(remoteFolder)[strings.TrimPrefix(c.Path, remoteFolder+"/")]
+		h.Do(c)
+		h.Do(prooftest.Change{Kind: prooftest.Truncate, Path: c.To, Off: int64(8 + (len(b)-8)/2)})
+		torn = true
+	default:
+		return nil, false, false
+	}
+	return h, torn, true
+}
+
+// A point tries the states in which one scene may leave the world.
+type point struct {
+	scene scene
+	world *world
+	seen  map[[sha256.Size]byte]bool
+	// Whether what is on the remote restores is looked at once for each state
+	// of it: the kit and the remote is all that it takes.
+	remotes map[[sha256.Size]byte]bool
+}
+
+// try turns the machine on again as a disk says.
+func (p *point) try(t *testing.T, what string, d *prooftest.Disk, torn bool) {
+	sum := d.Sum("")
+	if p.seen[sum] {
+		return
+	}
+	p.seen[sum] = true
+	home, err := os.MkdirTemp(p.world.Home+"/..", "coffer-test-")
+	must(t, err)
+	defer os.RemoveAll(home)
+	must(t, d.Save(home))
+	w := *p.world
+	w.Home, w.torn, w.Want = home, torn, maps.Clone(p.world.Want)
+	w.store = unmirror(d.Files(remoteFolder))
+	w.wind()
+	must(t, errors.Join(os.RemoveAll(filepath.Join(home, remoteFolder)), os.Remove(filepath.Join(home, worldFile))))
+	right := p.scene.right
+	if right == nil {
+		right = func(*world) error { return nil }
+	}
+	if err = right(&w); err == nil && !p.remotes[d.Sum(remoteFolder)] {
+		p.remotes[d.Sum(remoteFolder)] = true
+		err = w.check(t.Context())
+	}
+	if err != nil {
+		t.Errorf("stopped %s: what was there: %v", what, err)
+	}
+	if err := p.scene.after(t.Context(), &w); err != nil {
+		t.Errorf("stopped %s: %v", what, err)
+	}
+}

@@ -108,7 +108,7 @@ func (f *File) finish(st Stat, d Detail) (Losses, error) {
 	}
 	h := namedHandle(int(f.f.Fd()), f.at.fd(), f.temp)
 	losses := f.w.restore(h, st, d)
-	if f.w.o.Sync {
+	if f.w.o.Sync || f.replaces() {
 		if err := f.f.Sync(); err != nil {
 			return nil, bare(err)
 		}
@@ -124,6 +124,13 @@ func (f *File) finish(st Stat, d Detail) (Losses, error) {
 		f.w.claim(now, f.path)
 	}
 	return losses, nil
+}
+
+// replaces reports whether something has the name already: that must not give
+// way to bytes which a power cut may take away.
+func (f *File) replaces() bool {
+	_, err := f.at.root.Lstat(f.name)
+	return err == nil
 }
 
 // Abort removes the unfinished file. After Finish it does nothing.

@@ -33,6 +33,19 @@ func (v *Vault) cached(key string) ([]byte, bool) {
 	return b, err == nil && len(b) <= maxLedger
 }
 
+// ReadThrough says whether commits, ledgers and rolls are read from the remote
+// although copies are kept here: so reads who wants to know whether the remote
+// still has them whole.
+func (v *Vault) ReadThrough(on bool) { v.direct.Store(on) }
+
+// kept is cached, unless the remote is to be read.
+func (v *Vault) kept(key string) ([]byte, bool) {
+	if v.direct.Load() {
+		return nil, false
+	}
+	return v.cached(key)
+}
+
 // cache stores b, at best effort: nothing depends on it.
 func (v *Vault) cache(key string, b []byte) {
 	if v.dir == nil {
@@ -50,7 +63,7 @@ func (v *Vault) cache(key string, b []byte) {
 
 // fetchCached is fetchNamed by way of the cache.
 func (v *Vault) fetchCached(ctx context.Context, name string, max int64) ([]byte, error) {
-	if b, ok := v.cached(cacheName(name)); ok && checkNamed(name, b) == nil {
+	if b, ok := v.kept(cacheName(name)); ok && checkNamed(name, b) == nil {
 		return b, nil
 	}
 	b, err := v.fetchNamed(ctx, name, max)
@@ -64,7 +77,7 @@ func (v *Vault) fetchCached(ctx context.Context, name string, max int64) ([]byte
 // them. It takes what is in the cache and adds nothing to it: for who reads the
 // whole history once.
 func (v *Vault) Peek(ctx context.Context, name string, max int64) ([]byte, error) {
-	if b, ok := v.cached(cacheName(name)); ok && checkNamed(name, b) == nil {
+	if b, ok := v.kept(cacheName(name)); ok && checkNamed(name, b) == nil {
 		return b, nil
 	}
 	return v.fetchNamed(ctx, name, max)

@@ -36,7 +36,8 @@ type Vault struct {
 	dev    atomic.Pointer[state.Device] // nil when opened by the kit alone
 	belief atomic.Pointer[belief]
 
-	folds folds
+	folds  folds
+	direct atomic.Bool // see ReadThrough
 
 	mu       sync.Mutex
 	problems []Problem       // guarded by mu

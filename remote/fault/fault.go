@@ -51,6 +51,23 @@ const (
 	Flip
 	// Hide makes objects absent from Get and List.
 	Hide
+	// Late returns the error; the operation is done all the same, Rule.Later
+	// operations afterwards: a request that lingered on its way.
+	Late
+	// Repeat does the operation, and does it once more Rule.Later operations
+	// afterwards: a request that was sent twice. Only Put, Publish and Delete.
+	Repeat
+	// Drop does nothing and says that all went well: the lie that a store must
+	// never tell. Only Put, Publish and Delete.
+	Drop
+	// Long returns a Get's bytes and one more.
+	Long
+	// Stale leaves out of a listing what was stored in the last Rule.Later
+	// operations.
+	Stale
+	// Skew adds Rule.Delay, which may be negative, to what Now returns, as long
+	// as the rule is there.
+	Skew
 )
 
 // A Rule says which operations go wrong. The zero values of Op and Name match
@@ -63,8 +80,9 @@ type Rule struct {
 	Do   Action
 
 	Err   error         // nil is ErrInjected
-	Delay time.Duration // for Delay
+	Delay time.Duration // for Delay and Skew
 	Keep  int           // for Short and Break
+	Later int           // for Late, Repeat and Stale
 }
 
 var (
@@ -105,6 +123,15 @@ type Store struct {
 	counted []remote.Op
 	planned bool
 	crashed bool
+	count   int            // operations begun
+	stored  map[string]int // when a name was stored last, by count
+	late    []lateOp
+}
+
+// A lateOp is done before the first operation after so many.
+type lateOp struct {
+	after int
+	do    func() error
 }
 
 type rule struct {
@@ -114,7 +141,7 @@ type rule struct {
 
 // New returns a Store over s that has no faults yet.
 func New(s remote.Store, seed uint64) *Store {
-	return &Store{Store: s, seed: seed, seen: make(map[string]int)}
+	return &Store{Store: s, seed: seed, seen: make(map[string]int), stored: make(map[string]int)}
 }
 
 // Unwrap returns the store below.
@@ -174,8 +201,12 @@ func (p plan) err() error {
 	return ErrInjected
 }
 
-// begin decides about an operation and serves its delay.
+// begin decides about an operation and serves its delay. What is late and due
+// happens first; nobody hears how it went.
 func (s *Store) begin(ctx context.Context, op remote.Op, name string) (plan, error) {
+	for _, do := range s.due() {
+		_ = do()
+	}
 	p, err := s.decide(op, name)
 	if err != nil || p.delay == 0 {
 		return p, err
@@ -190,6 +221,28 @@ func (s *Store) begin(ctx context.Context, op remote.Op, name string) (plan, err
 	}
 }
 
+// due takes the late operations whose time has come.
+func (s *Store) due() (do []func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count++
+	s.late = slices.DeleteFunc(s.late, func(l lateOp) bool {
+		if l.after < s.count {
+			do = append(do, l.do)
+			return true
+		}
+		return false
+	})
+	return do
+}
+
+// postpone does an operation later.
+func (s *Store) postpone(n int, do func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = append(s.late, lateOp{s.count + n, do})
+}
+
 func (s *Store) decide(op remote.Op, name string) (p plan, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,6 +253,9 @@ func (s *Store) decide(op remote.Op, name string) (p plan, err error) {
 	s.seen[key]++
 	for i, r := range s.rules {
 		if !r.concerns(op, name) || !s.strikes(i, r, key) {
+			continue
+		}
+		if r.Do == Skew {
 			continue
 		}
 		p.did = append(p.did, r.Do)
@@ -258,5 +314,8 @@ func mix(x uint64) uint64 {
 func (s *Store) note(op remote.Op, name string, bytes int, p plan, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil && (op == remote.OpPut || op == remote.OpPublish) {
+		s.stored[name] = s.count
+	}
 	s.log = append(s.log, Event{Op: op, Name: name, Bytes: bytes, Did: p.did, Err: err})
 }

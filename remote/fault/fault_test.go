@@ -247,3 +247,80 @@ func TestLog(t *testing.T) {
 		t.Errorf("log:\n%swant:\n%s", b.String(), want)
 	}
 }
+
+// What is late or doubled comes so many operations afterwards, and nobody is
+// asked.
+func TestLateAndRepeat(t *testing.T) {
+	wait := func(s *fault.Store, n int) {
+		for range n {
+			if _, err := s.Now(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s, m := with(t, fault.Rule{Op: remote.OpPut, Nth: 1, Do: fault.Late, Later: 2})
+	buf := []byte("abcd")
+	if err := s.Put(t.Context(), remote.NewObject("x/a", buf)); err == nil {
+		t.Error("late put: no error")
+	}
+	copy(buf, "----") // the caller's again
+	wait(s, 2)
+	if got := there(t, m, "x/a"); got != "(absent)" {
+		t.Errorf("too early: %s", got)
+	}
+	wait(s, 1)
+	if got := there(t, m, "x/a"); got != "abcd" {
+		t.Errorf("late: %s", got)
+	}
+
+	s, m = with(t, fault.Rule{Op: remote.OpDelete, Nth: 1, Do: fault.Repeat, Later: 1})
+	if err := s.Delete(t.Context(), "x/held"); err != nil {
+		t.Fatal(err)
+	}
+	m.Overwrite("x/held", []byte("back"))
+	wait(s, 1)
+	if got := there(t, m, "x/held"); got != "back" {
+		t.Errorf("too early: %s", got)
+	}
+	wait(s, 1)
+	if got := there(t, m, "x/held"); got != "(absent)" {
+		t.Errorf("repeated: %s", got)
+	}
+}
+
+func TestLies(t *testing.T) {
+	s, m := with(t, fault.Rule{Op: remote.OpPut, Nth: 1, Do: fault.Drop})
+	if err := s.Put(t.Context(), abcd); err != nil {
+		t.Error(err)
+	}
+	if got := there(t, m, "x/a"); got != "(absent)" {
+		t.Errorf("dropped: %s", got)
+	}
+
+	s, _ = with(t, fault.Rule{Op: remote.OpGet, Do: fault.Long})
+	if got := there(t, s, "x/held"); got != "1234\x00" {
+		t.Errorf("long: %q", got)
+	}
+
+	s, _ = with(t, fault.Rule{Op: remote.OpNow, Do: fault.Skew, Delay: -time.Hour})
+	if now, err := s.Now(t.Context()); err != nil || time.Since(now) < time.Hour {
+		t.Errorf("skew: %s, %v", now, err)
+	}
+
+	s, _ = with(t, fault.Rule{Op: remote.OpList, Do: fault.Stale, Later: 2})
+	if err := s.Put(t.Context(), abcd); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{1, 1, 2} {
+		n := 0
+		for _, err := range s.List(t.Context(), "x/", "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != want {
+			t.Errorf("listing %d has %d names, want %d", i+1, n, want)
+		}
+	}
+}

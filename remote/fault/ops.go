@@ -14,10 +14,10 @@ var _ remote.Store = (*Store)(nil)
 
 // run does an operation under its plan. half is what Torn does, nil where
 // there is nothing to tear.
-func (s *Store) run(ctx context.Context, op remote.Op, name string, bytes int, do, half func() error) error {
+func (s *Store) run(ctx context.Context, op remote.Op, name string, bytes int, do func(context.Context) error, half func() error) error {
 	p, err := s.begin(ctx, op, name)
 	if err == nil {
-		err = p.apply(do, half)
+		err = s.apply(ctx, p, do, half)
 	}
 	if err != nil && err != ErrCrashed {
 		err = fmt.Errorf("%s %s: %w", op, name, err)
@@ -26,12 +26,22 @@ func (s *Store) run(ctx context.Context, op remote.Op, name string, bytes int, d
 	return err
 }
 
-func (p plan) apply(do, half func() error) error {
+// apply does what the plan says. What only a change can suffer (half is not
+// nil), other operations pass over.
+func (s *Store) apply(ctx context.Context, p plan, do func(context.Context) error, half func() error) error {
+	later := func() error { return do(context.WithoutCancel(ctx)) }
 	switch {
-	case p.is(Fail):
+	case p.is(Fail), p.is(Late) && half == nil:
 		return p.err()
+	case p.is(Late):
+		s.postpone(p.strike.Later, later)
+		return p.err()
+	case p.is(Repeat) && half != nil:
+		s.postpone(p.strike.Later, later)
+	case p.is(Drop) && half != nil:
+		return nil
 	case p.is(LoseAck):
-		if err := do(); err != nil {
+		if err := do(ctx); err != nil {
 			return err
 		}
 		return p.err()
@@ -43,29 +53,45 @@ func (p plan) apply(do, half func() error) error {
 		}
 		return p.err()
 	}
-	return do()
+	return do(ctx)
 }
 
 func (s *Store) Put(ctx context.Context, o remote.Object) error {
+	o.Data = append([]byte(nil), o.Data...) // it may happen late
 	return s.run(ctx, remote.OpPut, o.Name, len(o.Data),
-		func() error { return s.Store.Put(ctx, o) },
+		func(ctx context.Context) error { return s.Store.Put(ctx, o) },
 		func() error { return s.Store.Put(ctx, firstHalf(o)) })
 }
+
+// nothing is what Torn leaves of an operation without bytes.
+func nothing() error { return nil }
 
 func firstHalf(o remote.Object) remote.Object {
 	return remote.NewObject(o.Name, o.Data[:len(o.Data)/2])
 }
 
 func (s *Store) Delete(ctx context.Context, name string) error {
-	return s.run(ctx, remote.OpDelete, name, 0, func() error { return s.Store.Delete(ctx, name) }, nil)
+	return s.run(ctx, remote.OpDelete, name, 0, func(ctx context.Context) error { return s.Store.Delete(ctx, name) }, nothing)
 }
 
 func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
-	err = s.run(ctx, remote.OpNow, "", 0, func() (err error) {
+	err = s.run(ctx, remote.OpNow, "", 0, func(ctx context.Context) (err error) {
 		now, err = s.Store.Now(ctx)
 		return err
 	}, nil)
-	return now, err
+	return now.Add(s.skew()), err
+}
+
+// skew is how wrong the clock is: by all rules, whether they strike or not.
+func (s *Store) skew() (d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rules {
+		if r.Do == Skew {
+			d += r.Delay
+		}
+	}
+	return d
 }
 
 func (s *Store) Get(ctx context.Context, dst []byte, name string, off, n int64) ([]byte, error) {
@@ -75,14 +101,14 @@ func (s *Store) Get(ctx context.Context, dst []byte, name string, off, n int64) 
 		err = fs.ErrNotExist
 	}
 	if err == nil {
-		get := func() (err error) {
+		get := func(ctx context.Context) (err error) {
 			got, err = s.Store.Get(ctx, dst, name, off, n)
 			return err
 		}
 		if p.is(Torn) {
-			err = get()
+			err = get(ctx)
 		} else {
-			err = p.apply(get, nil)
+			err = s.apply(ctx, p, get, nil)
 		}
 	}
 	if err == nil {
@@ -106,6 +132,8 @@ func (p plan) spoil(got []byte, from int) []byte {
 		return got[:middle]
 	case p.is(Flip) && middle < len(got):
 		got[middle] ^= 1
+	case p.is(Long):
+		return append(got, 0)
 	}
 	return got
 }
@@ -114,7 +142,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[remote
 	return func(yield func(remote.Info, error) bool) {
 		p, err := s.begin(ctx, remote.OpList, prefix)
 		stopped := false
-		if err == nil && (p.is(Fail) || p.is(LoseAck) || p.is(Torn)) {
+		if err == nil && (p.is(Fail) || p.is(LoseAck) || p.is(Torn) || p.is(Late)) {
 			err = p.err()
 		}
 		if err == nil {
@@ -140,7 +168,7 @@ func (s *Store) list(ctx context.Context, p plan, prefix, after string, yield fu
 		if p.is(Break) && kept == p.strike.Keep {
 			return false, p.err()
 		}
-		if s.hidden(info.Name) {
+		if s.hidden(info.Name) || p.is(Stale) && s.isNew(info.Name, p.strike.Later) {
 			continue
 		}
 		kept++
@@ -166,8 +194,16 @@ func (s *Store) hidden(name string) bool {
 	return false
 }
 
+// isNew reports whether a name was stored in the last n operations.
+func (s *Store) isNew(name string, n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.stored[name]
+	return ok && at >= s.count-n
+}
+
 func (s *Store) Stage(ctx context.Context, o remote.Object, life time.Duration) (st remote.Staged, err error) {
-	err = s.run(ctx, remote.OpStage, o.Name, len(o.Data), func() (err error) {
+	err = s.run(ctx, remote.OpStage, o.Name, len(o.Data), func(ctx context.Context) (err error) {
 		st, err = s.Store.Stage(ctx, o, life)
 		return err
 	}, nil)
@@ -185,10 +221,10 @@ type staged struct {
 
 func (p *staged) Publish(ctx context.Context) error {
 	return p.s.run(ctx, remote.OpPublish, p.o.Name, len(p.o.Data),
-		func() error { return p.st.Publish(ctx) },
+		func(ctx context.Context) error { return p.st.Publish(ctx) },
 		func() error { return p.s.Store.Put(ctx, firstHalf(p.o)) })
 }
 
 func (p *staged) Discard(ctx context.Context) error {
-	return p.s.run(ctx, remote.OpDiscard, p.o.Name, 0, func() error { return p.st.Discard(ctx) }, nil)
+	return p.s.run(ctx, remote.OpDiscard, p.o.Name, 0, func(ctx context.Context) error { return p.st.Discard(ctx) }, nil)
 }

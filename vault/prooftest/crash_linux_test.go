@@ -122,14 +122,14 @@ func (sum *stops) everywhere(t *testing.T, s scene) {
 	p := &point{scene: s, world: w, seen: map[[sha256.Size]byte]bool{}, remotes: map[[sha256.Size]byte]bool{}}
 	for i, c := range changes {
 		for _, l := range []prooftest.Loss{prooftest.Nothing, prooftest.Bytes, prooftest.Zeros, prooftest.Names} {
-			p.try(t, fmt.Sprintf("before %d of %d (%s %s), losing %d", i, len(changes), c.Kind, c.Path, l), disk.After(l), false)
+			p.try(t, fmt.Sprintf("before %d of %d (%s %s), losing %d", i, len(changes), c.Kind, c.Path, l), disk.After(l), fate{cut: l != prooftest.Nothing})
 		}
 		if half, torn, ok := byHalf(c, disk); ok {
-			p.try(t, fmt.Sprintf("half of %d of %d (%s %s)", i, len(changes), c.Kind, c.Path), half, torn)
+			p.try(t, fmt.Sprintf("half of %d of %d (%s %s)", i, len(changes), c.Kind, c.Path), half, fate{torn: torn})
 		}
 		disk.Do(c)
 	}
-	p.try(t, "at the end", disk.After(prooftest.Nothing), false)
+	p.try(t, "at the end", disk.After(prooftest.Nothing), fate{})
 	if want := onDisk(t, w.Home); disk.Sum("") != want.Sum("") {
 		t.Error("what was recorded does not lead to what is there")
 	}
@@ -163,6 +163,9 @@ func byHalf(c prooftest.Change, d *prooftest.Disk) (half *prooftest.Disk, torn, 
 	return h, torn, true
 }
 
+// A fate is what happened beside the death of the process.
+type fate struct{ torn, cut bool }
+
 // A point tries the states in which one scene may leave the world.
 type point struct {
 	scene scene
@@ -174,7 +177,7 @@ type point struct {
 }
 
 // try turns the machine on again as a disk says.
-func (p *point) try(t *testing.T, what string, d *prooftest.Disk, torn bool) {
+func (p *point) try(t *testing.T, what string, d *prooftest.Disk, f fate) {
 	sum := d.Sum("")
 	if p.seen[sum] {
 		return
@@ -185,7 +188,7 @@ func (p *point) try(t *testing.T, what string, d *prooftest.Disk, torn bool) {
 	defer os.RemoveAll(home)
 	must(t, d.Save(home))
 	w := *p.world
-	w.Home, w.torn, w.Want = home, torn, maps.Clone(p.world.Want)
+	w.Home, w.torn, w.cut, w.Want = home, f.torn, f.cut, maps.Clone(p.world.Want)
 	w.store = unmirror(d.Files(remoteFolder))
 	w.wind()
 	must(t, errors.Join(os.RemoveAll(filepath.Join(home, remoteFolder)), os.Remove(filepath.Join(home, worldFile))))

@@ -42,6 +42,7 @@ type world struct {
 
 	store remote.Store
 	torn  bool // the remote kept half of an object
+	cut   bool // what was not synced is lost
 }
 
 // newWorld is a vault without a snapshot and a folder of some files.
@@ -151,6 +152,9 @@ func (w *world) backUp(ctx context.Context) error {
 }
 
 func (w *world) backUpWith(ctx context.Context, v *vault.Vault) error {
+	if err := v.State().BindProject("p", string(project)); err != nil {
+		return err
+	}
 	res, err := backup.Run(ctx, v, backup.Options{
 		Project: project, Key: "p", Label: "p", Roots: []string{w.Source}, Host: "h", Workers: 1, Uploads: 1,
 	})

@@ -11,10 +11,13 @@ import (
 // Some file systems take names for the same that are not. There a restore must
 // not let one file quietly replace another that it has just written.
 
+// mixedUp are ends of names that such a file system takes for one.
+var mixedUp = [...][2]string{{"a", "A"}, {"\u00e9", "e\u0301"}}
+
 // mixesNames tells whether the file system of p takes one name for another.
 func mixesNames(p *place) (bool, error) {
 	name := tempName()
-	for _, pair := range [][2]string{{"a", "A"}, {"\u00e9", "e\u0301"}} {
+	for _, pair := range mixedUp {
 		made := name + pair[0]
 		f, err := p.root.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, unix.EILSEQ) {

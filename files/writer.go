@@ -110,11 +110,16 @@ func tempName() string {
 	return tempPrefix + hex.EncodeToString(b[:]) + tempSuffix
 }
 
-// IsTemp tells whether a name is that of an unfinished file, which a restore
-// that was killed may have left behind.
+// IsTemp tells whether a name is that of an unfinished file, or of one that
+// tried which names are one, which a restore that was killed may have left
+// behind.
 func IsTemp(name string) bool {
-	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix) &&
-		len(name) == len(tempPrefix)+16+len(tempSuffix)
+	const n = len(tempPrefix) + 16 + len(tempSuffix)
+	if len(name) < n || !strings.HasPrefix(name, tempPrefix) || !strings.HasSuffix(name[:n], tempSuffix) {
+		return false
+	}
+	end := name[n:]
+	return end == "" || slices.ContainsFunc(mixedUp[:], func(pair [2]string) bool { return end == pair[0] || end == pair[1] })
 }
 
 // Lstat tells what path is in the target. Of a missing one the error is

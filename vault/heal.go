@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"coffer/chunk"
 	"coffer/chunk/pack"
@@ -57,13 +60,35 @@ func (r *Run) Examine(ctx context.Context) error {
 			}
 		}
 	}
-	if len(fresh) == 0 {
+	if len(fresh) > 0 {
+		if err := r.v.dir.WriteSmall(remakeFile, remaking{r.now()}); err != nil {
+			return err
+		}
+		if err := r.v.dir.AddWounds(r.index, fresh); err != nil {
+			return err
+		}
+	} else if _, err := state.ReadSmall[remaking](r.v.dir, remakeFile); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := r.v.dir.AddWounds(r.index, fresh); err != nil {
-		return err
-	}
 	return r.remake(ctx)
+}
+
+// remaking is kept in the state from when harm was found until a run that
+// stored the segments again has ended: one that was cut off before has noted
+// the wounds, and may have stored nothing yet.
+type remaking struct {
+	Since time.Time `json:"since"`
+}
+
+const remakeFile = "remake.json"
+
+// remade forgets it.
+func (r *Run) remade() error {
+	err := os.Remove(filepath.Join(r.v.dir.Path(), remakeFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // sick are the flags of a pack whose chunks must be found elsewhere.
@@ -150,8 +175,11 @@ const maxMoved = 1 << 17
 func (r *Run) Heal(ctx context.Context) (Healed, error) {
 	var done Healed
 	wounds, err := r.v.dir.Wounds()
-	if err != nil || len(wounds) == 0 {
+	if err != nil {
 		return done, err
+	}
+	if len(wounds) == 0 {
+		return done, r.remade()
 	}
 	r.commitMu.Lock()
 	defer r.commitMu.Unlock()
@@ -165,7 +193,7 @@ func (r *Run) Heal(ctx context.Context) (Healed, error) {
 	if err := h.commit(ctx); err != nil {
 		return done, fmt.Errorf("heal older snapshots: %w", err)
 	}
-	return done, nil
+	return done, r.remade()
 }
 
 // A healer gathers one move after another.

@@ -47,6 +47,9 @@ type Options struct {
 // reads tells whether packs are fetched.
 func (o *Options) reads() bool { return o.Deep || o.ReadData > 0 }
 
+// all tells whether everything is read.
+func (o *Options) all() bool { return o.Deep || o.ReadData >= 1 }
+
 // Progress is a run's counters. All may be read at any time.
 type Progress struct {
 	Packs, TotalPacks atomic.Int64 // to be read
@@ -121,7 +124,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	}
 	// Who reads all reads the lists and commits too, of which this device has
 	// copies: it can put them back only if it is told that the remote's are bad.
-	if o.Deep || o.ReadData >= 1 {
+	if o.all() {
 		v.ReadThrough(true)
 		defer v.ReadThrough(false)
 	}
@@ -265,6 +268,9 @@ func (c *check) history(ctx context.Context) error {
 		}
 	}
 	c.res.Snapshots = len(c.snaps)
+	if err := c.trust(ctx); err != nil {
+		return err
+	}
 	return c.v.CheckSeen(ctx)
 }
 
@@ -291,6 +297,24 @@ func (c *check) strangers(ctx context.Context) error {
 	}
 	return nil
 }
+
+// trust reads the trust that this device goes by from the remote: it has a copy
+// of its own, and a new machine has none.
+func (c *check) trust(ctx context.Context) error {
+	if !c.o.all() {
+		return nil
+	}
+	name := c.v.TrustName()
+	_, err := c.v.FetchNamed(ctx, name, maxTrust)
+	if err == nil || vault.IsRemote(err) {
+		return err
+	}
+	c.tell(Problem{Object: name, Err: err, Harms: "a restore on another machine: it would go by an older trust, or find none"})
+	return nil
+}
+
+// maxTrust bounds a trust, in bytes.
+const maxTrust = 1 << 20
 
 // going names what prunes have condemned: of a forgotten snapshot it may be
 // gone already, and nothing is wrong with that.

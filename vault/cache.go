@@ -33,9 +33,9 @@ func (v *Vault) cached(key string) ([]byte, bool) {
 	return b, err == nil && len(b) <= maxLedger
 }
 
-// ReadThrough says whether commits, ledgers and rolls are read from the remote
-// although copies are kept here: so reads who wants to know whether the remote
-// still has them whole.
+// ReadThrough says whether ledgers, rolls and condemned lists are read from the
+// remote although copies are kept here: so reads who wants to know whether the
+// remote still has them whole.
 func (v *Vault) ReadThrough(on bool) { v.direct.Store(on) }
 
 // kept is cached, unless the remote is to be read.

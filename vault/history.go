@@ -154,7 +154,7 @@ func (v *Vault) commit(ctx context.Context, dev *trust.Device, name commit.Name)
 	if err != nil {
 		return nil, fmt.Errorf("trust: device %s: %w", dev.ID, err)
 	}
-	if b, ok := v.kept(cacheName(name.String())); ok {
+	if b, ok := v.cached(cacheName(name.String())); ok {
 		if c, err := commit.Open(name, b, pub); err == nil && c.Vault == v.Trust().Vault {
 			return c, nil
 		}

@@ -122,8 +122,8 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	if o.Progress == nil {
 		o.Progress = new(Progress)
 	}
-	// Who reads all reads the lists and commits too, of which this device has
-	// copies: it can put them back only if it is told that the remote's are bad.
+	// Who reads all reads the lists too, of which this device has copies: it can
+	// put them back only if it is told that the remote's are bad.
 	if o.all() {
 		v.ReadThrough(true)
 		defer v.ReadThrough(false)

@@ -4,6 +4,12 @@
 # make golden, hostile, privacy, mutate
 #             kept vaults; names, races, and files that others change; what leaks;
 #             what no test would notice (ONLY a part of a file name, SAMPLE of each room)
+# make crash  the machine stops at every change to its files and to a remote
+# make faults seeded runs on a store that fails in every way; SEEDS lives of five
+# make damage every object of a vault damaged in every way, bits flipped in memory
+# make disks  disks that are full, read-only, or fail to sync
+# make race   the tests under the race detector, in ROOMS
+# make soak   two machines on a MinIO for SOAK, with flat memory; nothing left
 # make bench  the benchmarks, COUNT times, into BENCH, for benchstat
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -13,8 +19,10 @@ ONLY ?=
 COUNT ?= 6
 BENCH ?= bench-$(VERSION).txt
 ROOMS ?= ./...
+SEEDS ?= 20000
+SOAK ?= 30m
 
-.PHONY: build test format vet servers fuzz golden hostile privacy mutate bench
+.PHONY: build test format vet servers fuzz golden hostile privacy mutate crash faults damage disks race soak bench
 
 # First, so that a bare make builds. Without C the binary runs on any Linux,
 # and with -trimpath the same sources give the same bytes everywhere.
@@ -68,6 +76,33 @@ privacy: servers
 # Takes hours, so it is not in make test; it says which mutants survived.
 mutate:
 	go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)'
+
+# counted runs tests and shows what they counted, but not each of them.
+counted = @out=$$(mktemp) && { go test -count=1 -v -timeout 24h $(1) >"$$out" 2>&1; code=$$?; \
+	grep -v '^=== \|^ *--- PASS' "$$out"; rm "$$out"; exit $$code; }
+
+# What follows breaks vaults on purpose; a shorter form of each is in make test.
+crash:
+	$(call counted,-run '^(TestStop|TestCutOff|TestKilled)$$' ./vault/prooftest ./cmd/coffer)
+	go test -count=1 -timeout 1h -run Crash ./vault/...
+
+faults:
+	COFFER_SEEDS=$(SEEDS) go test -count=1 -v -timeout 24h -run '^TestFaultyStore$$' ./vault/prooftest
+
+damage:
+	$(call counted,-run '^(TestDamage|TestBitFlips|TestRecipientsFlip|TestCheckFindsFlips)$$' ./vault/prooftest ./vault ./chunk/pack)
+	go test -count=1 -timeout 1h -run 'Damage|Missing|Bad|Harm|Attack' ./vault/...
+
+disks:
+	$(call counted,-run '^TestScripts$$/disk' ./cmd/coffer)
+	go test -count=1 -timeout 1h -run 'Fails|Full|DiskErrors' ./vault/... ./remote/dir ./files
+
+race: servers
+	go test -race -timeout 2h $(ROOMS)
+
+soak: servers
+	go test -count=1 -v -run '^TestNothingIsLeft$$' ./vault/prooftest
+	COFFER_SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./vault/vaulttest
 
 # Two commits compare with: benchstat bench-ONE.txt bench-OTHER.txt
 bench:

@@ -162,6 +162,23 @@ func (w *world) live(t testing.TB, needs map[string]map[string]bool) map[string]
 			live[name] = true
 		}
 	}
+	moves, err := v.Moves(t.Context())
+	must(t, err)
+	for _, m := range moves {
+		for _, old := range m.Commit.Old { // it may go any day, and nobody misses it
+			live[old] = false
+		}
+		// What takes the place of an old pack is what counts from now on: a prune
+		// deletes the old one without reading the new one once more.
+		must(t, v.LoadMove(t.Context(), m))
+		packs, err := v.PacksNamed(t.Context(), m.Ledger())
+		must(t, err)
+		for _, p := range packs {
+			for id := range needs {
+				needs[id][p.Name()] = true
+			}
+		}
+	}
 	return live
 }
 
@@ -252,7 +269,7 @@ func (w *world) tells(ctx context.Context, object string) error {
 		if err != nil {
 			return fmt.Errorf("lent %t: verify: %w", lend, err)
 		}
-		named := slices.ContainsFunc(res.Problems, func(p verify.Problem) bool { return strings.Contains(p.Object, path.Base(object)) }) ||
+		named := slices.ContainsFunc(res.Problems, func(p verify.Problem) bool { return strings.Contains(fmt.Sprint(p.Object, p.Err), path.Base(object)) }) ||
 			slices.ContainsFunc(v.Problems(), func(p vault.Problem) bool { return strings.Contains(p.Object, path.Base(object)) }) ||
 			slices.ContainsFunc(res.Replaced, func(r verify.Replacement) bool { return strings.Contains(fmt.Sprint(r), path.Base(object)) })
 		if !named {

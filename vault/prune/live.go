@@ -73,11 +73,38 @@ func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, err
 		if len(woken) == 0 {
 			return l, nil
 		}
+		if err := l.prove(ctx, woken); err != nil {
+			return nil, err
+		}
 		if err := l.takeIn(ctx, woken); err != nil {
 			return nil, err
 		}
 	}
 }
+
+// prove reads repacks whole from the remote: once the packs that they let go
+// are deleted, what live snapshots need is found by nothing else, and this
+// device may have been reading its own copies of them all along.
+func (l *live) prove(ctx context.Context, moves []*vault.Said) error {
+	for _, m := range moves {
+		if !m.Repack {
+			continue
+		}
+		for _, name := range []string{m.Name().String(), m.Ledger, m.Body} {
+			_, err := l.v.FetchNamed(ctx, name, maxProven)
+			if err != nil && !errors.Is(err, vault.ErrDamaged) {
+				return err
+			}
+			if err != nil {
+				l.past.Stop(name, err, "the snapshots whose chunks a repack has moved")
+			}
+		}
+	}
+	return nil
+}
+
+// maxProven bounds what a repack consists of, in bytes.
+const maxProven = 64 << 20
 
 // roots are the commits that are live by themselves.
 func (l *live) roots() []*vault.Said {

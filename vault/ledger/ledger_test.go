@@ -523,3 +523,43 @@ func FuzzParsePackName(f *testing.F) {
 		}
 	})
 }
+
+// A line about a pack, and a nonce, have one spelling, and no number in them is
+// beyond its bounds.
+func TestLinesOfPacks(t *testing.T) {
+	hash := strings.Repeat("ab", 32)
+	for _, size := range []string{"1", fmt.Sprint(int64(maxPack))} {
+		line := "4294967295-" + hash + " " + size
+		if p, err := parseLine(line); err != nil || p.line() != line {
+			t.Errorf("%q is read as %+v, %v", line, p, err)
+		}
+	}
+	for _, bad := range []string{
+		"", "0000000001-" + hash, "0000000001-" + hash + " ", "0000000001-" + hash + " 0", "0000000001-" + hash + " -1", "0000000001-" + hash + " 01",
+		"0000000001-" + hash + " +1", "0000000001-" + hash + " x", "0000000001-" + hash + " 1 ", "0000000001-" + hash + fmt.Sprint(" ", int64(maxPack)+1),
+		"1-" + hash + " 1", "4294967296-" + hash + " 1", "0000000001-" + hash[2:] + " 1", "0000000001-" + strings.ToUpper(hash) + " 1",
+	} {
+		if p, err := parseLine(bad); err == nil {
+			t.Errorf("%q was accepted as %+v", bad, p)
+		}
+	}
+	for _, bad := range []string{"", hash[:30], hash[:34], strings.ToUpper(hash[:32]), strings.Repeat("x", 32)} {
+		if n, err := parseNonce(bad); err == nil {
+			t.Errorf("%q was accepted as the nonce %x", bad, n)
+		}
+	}
+	if a, b := NewNonce(), NewNonce(); a == b || a == (Nonce{}) {
+		t.Errorf("nonces %x and %x", a, b)
+	}
+	if _, _, err := parseFolder(strings.Repeat("0", 16), canon.Number(maxFolder)); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := parseFolder(strings.Repeat("0", 16), canon.Number(maxFolder+1)); err == nil {
+		t.Error("a folder beyond the last was accepted")
+	}
+	for _, bad := range []string{"", "x", strings.Repeat("0", 15)} {
+		if _, _, err := parseFolder(bad, canon.Number(0)); err == nil {
+			t.Errorf("the series %q was accepted", bad)
+		}
+	}
+}

@@ -290,7 +290,9 @@ func TestCheck(t *testing.T) {
 		{"folder chain no hash", Snapshot, func(c *Commit) { c.FolderChain = "" }},
 		{"folder chain no hash, later", Snapshot, func(c *Commit) { c.Seq, c.Prev, c.FolderChain = 8, []string{base(7, Check, "")}, "x" }},
 		{"number of eleven digits", Snapshot, func(c *Commit) { c.Seq, c.Prev = 1e10, []string{base(1e10-1, Check, "")} }},
-		{"ends a snapshot", Snapshot, func(c *Commit) { c.Seq, c.Prev, c.Ends = 8, []string{base(7, Check, "")}, []string{base(3, Snapshot, "")} }},
+		{"ends a snapshot", Snapshot, func(c *Commit) {
+			c.Seq, c.Prev, c.Ends = 8, []string{base(7, Check, "")}, []string{base(3, Snapshot, "")}
+		}},
 		{"ends no name", Snapshot, func(c *Commit) { c.Seq, c.Prev, c.Ends = 8, []string{base(7, Check, "")}, []string{"x"} }},
 		{"detail of another result", Drill, func(c *Commit) { c.Detail.Result = "fine" }},
 		{"first with a chain", Snapshot, func(c *Commit) { c.Chain, c.FolderChain = zeros, zeros }},

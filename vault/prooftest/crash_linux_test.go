@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"coffer/vault/prooftest"
 )
@@ -206,4 +208,40 @@ func (p *point) try(t *testing.T, what string, d *prooftest.Disk, f fate) {
 	if err := p.scene.after(t.Context(), &w); err != nil {
 		t.Errorf("stopped %s: %v", what, err)
 	}
+}
+
+// A process is killed at any moment, again and again, in whatever it does.
+func TestKilled(t *testing.T) {
+	random := rand.New(rand.NewPCG(rand.Uint64(), 1))
+	kills := 0
+	for _, s := range scenes() {
+		if s.long || s.name == "heal" {
+			continue // long in the making, and much like the others
+		}
+		t.Run(s.name, func(t *testing.T) {
+			w := s.make(t)
+			want := maps.Clone(w.Want)
+			w.save(t)
+			for range 2 {
+				cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+				cmd.Env = append(os.Environ(), actEnv+"="+s.name, homeEnv+"="+w.Home)
+				must(t, cmd.Start())
+				time.Sleep(time.Duration(5+random.IntN(60)) * time.Millisecond)
+				must(t, cmd.Process.Kill())
+				if err := cmd.Wait(); err != nil {
+					kills++
+				}
+			}
+			c, err := loadWorld(w.Home)
+			must(t, err)
+			c.Want = want
+			if s.right != nil {
+				must(t, s.right(c))
+			}
+			must(t, c.check(t.Context()))
+			must(t, os.Remove(filepath.Join(w.Home, worldFile)))
+			must(t, s.after(t.Context(), c))
+		})
+	}
+	t.Logf("%d processes killed", kills)
 }

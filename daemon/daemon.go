@@ -84,8 +84,10 @@ type Daemon struct {
 	waiting     map[string]string        // guarded by mu: why a due job does not begin, by job
 	vaults      map[string]chan struct{} // guarded by mu: each has room for the one run at work on that vault
 	reload      bool                     // guarded by mu: asked for
+	ending      bool                     // guarded by mu: nothing begins any more
 
-	since time.Time
+	reloading sync.Mutex // one Reload at a time
+	since     time.Time
 }
 
 // active is a run at work.
@@ -108,6 +110,10 @@ func New(o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	// The wall clock alone: the other one, which times carry along, stands still
+	// while the machine sleeps.
+	wall := o.Now
+	o.Now = func() time.Time { return wall().Round(0) }
 	d := &Daemon{
 		o: o, poke: make(chan struct{}, 1), since: o.Now(),
 		active: map[string]*active{}, waiting: map[string]string{}, vaults: map[string]chan struct{}{},
@@ -190,6 +196,9 @@ func (d *Daemon) Run(ctx context.Context) {
 	}
 	d.tell(m.Ready())
 	d.loop(ctx, m, watchdog)
+	d.mu.Lock()
+	d.ending = true
+	d.mu.Unlock()
 	d.end()
 	d.tell(m.Stopping())
 	d.work.Wait()

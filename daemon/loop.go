@@ -90,6 +90,12 @@ func (d *Daemon) lookAt(ctx context.Context, p *Plan) (next time.Time) {
 	slot := d.slot(p.Job.Vault)
 	select {
 	case slot <- struct{}{}:
+		// A run by hand may have answered for it while the conditions were
+		// looked at.
+		if o, next, ok = d.owed(p, d.o.Now()); !ok {
+			<-slot
+			return next
+		}
 		d.begin(p, o, slot)
 	default:
 		d.setWaiting(p.Job.Name, "another run is at work on the vault")
@@ -209,7 +215,10 @@ func (d *Daemon) noteHeld(p *Plan, r *report.Run) bool {
 	if !j.Held.Before(r.Due) {
 		return false
 	}
-	j.Held, j.Last = r.Due, r
+	j.Held = r.Due
+	if j.Last == nil || j.Last.Result != report.Failed { // that it waits is told beside a failure, not in its place
+		j.Last = r
+	}
 	d.note(r)
 	d.save()
 	return true

@@ -17,9 +17,10 @@ func (d *Daemon) Pause(length time.Duration) {
 	if length > 0 {
 		d.memory.PausedUntil = d.o.Now().Add(length)
 	}
+	until := d.memory.PausedUntil
 	d.save()
 	d.mu.Unlock()
-	d.o.Log.Info("paused", "until", d.memory.PausedUntil)
+	d.o.Log.Info("paused", "until", until)
 	d.again()
 }
 
@@ -36,6 +37,8 @@ func (d *Daemon) Resume() {
 // Reload reads the config anew. If it cannot be used, the daemon goes on with
 // what it had, says so in its status, and returns the error.
 func (d *Daemon) Reload() error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	settings, err := d.o.Load()
 	d.mu.Lock()
 	d.configError = err

@@ -53,16 +53,19 @@ func (d *Daemon) enter(r *report.Run, cancel context.CancelCauseFunc) {
 		fields = append(fields, "due", r.Due, "missed", r.Missed)
 	}
 	d.o.Log.Info("run begins", fields...)
-	if d.o.Voice != nil {
-		d.o.Voice.Began(*r)
-	}
 }
 
 // execute runs the job, whatever happens in it.
 func (d *Daemon) execute(ctx context.Context, j *job.Job, r *report.Run) {
+	begun := *r // while it waits for its remote it has not begun, for others
+	told := false
 	j.Run(ctx, r, job.RunOptions{
 		Machine: d.o.Machine, Log: d.o.Log,
 		OnStage: func(stage string) {
+			if stage != job.StageWaiting && !told && d.o.Voice != nil {
+				told = true
+				d.o.Voice.Began(begun)
+			}
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			if a := d.active[r.Job]; a != nil {
@@ -109,11 +112,8 @@ func (d *Daemon) settle(p *Plan, r *report.Run) (final bool) {
 		d.note(r)
 	}
 	switch {
-	case r.Busy || cut:
+	case r.Busy || cut: // it says nothing of how the job fares
 		j.Begun = nil
-		if cut {
-			j.Last = r
-		}
 	default:
 		j.Ended(r)
 	}
@@ -163,7 +163,7 @@ func (d *Daemon) failed(p *Plan, j *report.Job, r *report.Run) (final bool) {
 func (d *Daemon) tryAgain(j *report.Job, r *report.Run, wait, window time.Duration) *report.Trying {
 	now := d.o.Now()
 	t := &report.Trying{Due: r.Due, Missed: r.Missed, Attempts: r.Attempts, Next: now.Add(wait), Until: r.Begin.Add(window)}
-	if j.Trying != nil && j.Trying.Due.Equal(r.Due) {
+	if j.Trying != nil { // of a due time before, too: else one that comes often would never have failed for good
 		t.Until = j.Trying.Until
 	}
 	return t
@@ -179,6 +179,9 @@ func (d *Daemon) note(r *report.Run) {
 var (
 	// ErrNoJob: the daemon's config has no such job.
 	ErrNoJob = errors.New("no such job in the daemon's config")
+	// ErrAtWork: the job is at work already, on a vault that the config named
+	// before.
+	ErrAtWork = errors.New("a run of it, begun under another config, is still at work")
 	// ErrEnding: the daemon ends, and begins nothing any more.
 	ErrEnding = errors.New("the daemon is ending")
 )
@@ -193,15 +196,20 @@ func (d *Daemon) Hand(ctx context.Context, name string, body func(context.Contex
 	if !ok {
 		return nil, ErrNoJob
 	}
+	if !d.join() {
+		return nil, ErrEnding
+	}
+	defer d.work.Done()
 	slot := d.slot(p.Job.Vault)
 	d.yield(p.Job.Vault)
-	if err := d.queue(ctx, slot, onWait); err != nil {
+	if err := d.queue(ctx, slot, p.Job.Vault, onWait); err != nil {
 		return nil, err
 	}
-	d.work.Add(1)
-	defer d.work.Done()
 	defer d.again()
 	defer func() { <-slot }()
+	if d.atWorkOn(name) {
+		return nil, ErrAtWork
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(context.Canceled) })()
@@ -215,15 +223,32 @@ func (d *Daemon) Hand(ctx context.Context, name string, body func(context.Contex
 	return r, nil
 }
 
+// join counts one more piece of work, unless the daemon ends.
+func (d *Daemon) join() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ending {
+		return false
+	}
+	d.work.Add(1)
+	return true
+}
+
+func (d *Daemon) atWorkOn(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.active[name] != nil
+}
+
 // queue waits for a vault's turn.
-func (d *Daemon) queue(ctx context.Context, slot chan struct{}, onWait func(string)) error {
+func (d *Daemon) queue(ctx context.Context, slot chan struct{}, vault string, onWait func(string)) error {
 	select {
 	case slot <- struct{}{}:
 		return nil
 	default:
 	}
 	if onWait != nil {
-		onWait(d.atWork())
+		onWait(d.atWork(vault))
 	}
 	select {
 	case slot <- struct{}{}:
@@ -246,11 +271,14 @@ func (d *Daemon) yield(vault string) {
 	}
 }
 
-// atWork names the runs at work.
-func (d *Daemon) atWork() string {
+// atWork names the run at work on a vault.
+func (d *Daemon) atWork(vault string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, a := range d.active {
+		if a.run.Vault != vault {
+			continue
+		}
 		return "waiting for the run of " + a.run.Job + " that began at " + a.run.Begin.Format("15:04:05")
 	}
 	return "waiting for a run that is about to end"

@@ -35,6 +35,7 @@ type daemonServer struct {
 	mu     sync.Mutex
 	config *config.Config // guarded by mu: in use
 	stamp  stamp          // guarded by mu: of the file when it was read last
+	absent int            // guarded by mu: looks in a row that did not find it
 }
 
 // stamp tells one state of a file from another.
@@ -122,7 +123,7 @@ func deviceSeed() string {
 // load reads the config anew.
 func (s *daemonServer) load() (*daemon.Settings, error) {
 	now := s.stampNow()
-	settings, c, err := s.d.settings(s.log)
+	settings, c, err := s.d.settings(s.log, func(job string, look func() string) { s.daemon.OnProgress(job, look) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stamp = now // a bad file is complained of once, until it changes again
@@ -143,7 +144,12 @@ func (s *daemonServer) changed() bool {
 	now := s.stampNow()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return now != s.stamp && now != (stamp{}) // while an editor replaces it, it is gone for a moment
+	if now != (stamp{}) {
+		s.absent = 0
+		return now != s.stamp
+	}
+	s.absent++
+	return s.absent == 3 // while an editor replaces it, it is gone for a moment
 }
 
 func (s *daemonServer) stampNow() stamp {
@@ -162,8 +168,9 @@ func (s *daemonServer) stampNow() stamp {
 func (s *daemonServer) run(ctx context.Context) error {
 	began := s.daemon.Status()
 	s.log.Info("the daemon is at work", "version", versionText(), "config", began.Config, "jobs", len(began.Jobs))
-	served := make(chan error, 1)
+	served := make(chan error, 2)
 	go func() {
+		defer close(served)
 		served <- control.Serve(ctx, s.listen, s.socket, s.daemon, s.d.daemonWork(s.daemon), stopWithin)
 	}()
 	ended := make(chan struct{})
@@ -176,10 +183,15 @@ func (s *daemonServer) run(ctx context.Context) error {
 		}
 	case <-ctx.Done():
 	}
+	late := time.After(stopWithin)
 	select {
 	case <-ended:
-	case <-time.After(stopWithin):
+	case <-late:
 		return fmt.Errorf("a run did not end within %s; the next start goes on from where it was", stopWithin)
+	}
+	select { // commands that look on hear the end of it
+	case <-served:
+	case <-late:
 	}
 	s.log.Info("the daemon has ended")
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ type window struct {
 	mu      sync.Mutex
 	ended   map[string]map[string]int // guarded by mu: by job and result
 	file    string                    // guarded by mu: of metrics; "" for none
-	address string                    // guarded by mu: in use
+	address string                    // guarded by mu: in use, and whether others may reach it
 	close   context.CancelFunc        // guarded by mu: of the page; nil while there is none
 	work    sync.WaitGroup
 }
@@ -42,14 +43,15 @@ func (w *window) set(c config.Daemon) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.file = c.MetricsFile
-	if c.WebAddress == w.address {
+	wanted := fmt.Sprint(c.WebAddress, " ", c.WebAllowRemote)
+	if wanted == w.address {
 		return
 	}
 	if w.close != nil {
 		w.close()
 		w.close = nil
 	}
-	w.address = c.WebAddress
+	w.address = wanted
 	if c.WebAddress == "" {
 		return
 	}
@@ -57,6 +59,7 @@ func (w *window) set(c config.Daemon) {
 	l, err := web.Listen(ctx, c.WebAddress, c.WebAllowRemote)
 	if err != nil {
 		cancel()
+		w.address = "" // the next reload tries again
 		w.s.log.Error("the page cannot be shown", "why", err)
 		return
 	}

@@ -112,7 +112,11 @@ func (d *door) tellBirth(b *birth) {
 		d.emit("init", map[string]any{"vault": b.vault, "remote": b.remote.String(), "kit": b.kitPath, "device": b.device})
 		return
 	}
-	fmt.Fprintf(d.out, `
+	w := d.out
+	if d.onBehalf != nil && d.onBehalf.stream == nil {
+		w = d.err // of a scheduled run, a log keeps only what this stream says
+	}
+	fmt.Fprintf(w, `
 Your recovery kit:  %s
   It is the only key: with it you can restore everything, without it nobody can.
   Put a copy elsewhere (password manager, USB stick, paper), then run
@@ -120,7 +124,7 @@ Your recovery kit:  %s
   which tries the copy and removes the kit from this machine.
 `, safeName(b.kitPath))
 	if b.remote.Dir != "" {
-		fmt.Fprintf(d.out, `
+		fmt.Fprintf(w, `
 The vault is a folder on this machine:  %s
   If it is on the same disk as your work, it does not survive that disk. Back up
   elsewhere too:

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -29,10 +31,12 @@ type planner struct {
 	log  *slog.Logger
 	now  time.Time
 	out  []daemon.Plan
+
+	onProgress func(job string, look func() string) // of runs at work
 }
 
 // settings are what the daemon goes by. Schedules are checked with the config.
-func (d *door) settings(log *slog.Logger) (*daemon.Settings, *config.Config, error) {
+func (d *door) settings(log *slog.Logger, onProgress func(job string, look func() string)) (*daemon.Settings, *config.Config, error) {
 	path, err := d.configPath()
 	if err != nil {
 		return nil, nil, err
@@ -41,7 +45,7 @@ func (d *door) settings(log *slog.Logger) (*daemon.Settings, *config.Config, err
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &planner{d: d, c: c, path: path, loc: zoneOf(c), log: log, now: time.Now()}
+	p := &planner{d: d, c: c, path: path, loc: zoneOf(c), log: log, now: time.Now(), onProgress: onProgress}
 	if err := p.all(); err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +125,11 @@ func (p *planner) command(verb, project string, v config.Vault, spec string, arg
 		plan.Job.Name = verb + " " + project
 	}
 	plan.Job.Body = func(ctx context.Context, r *report.Run) error {
-		return p.sub(r).execute(ctx, slices.Concat(args(), []string{"--vault", v.Name, "--quiet", "--config", p.path}))
+		err := p.sub(r).execute(ctx, slices.Concat(args(), []string{"--vault", v.Name, "--quiet", "--config", p.path}))
+		if t := (told{}); verb == "verify" && errors.As(err, &t) && t.code == exitDamage {
+			return outcome{exitDamage, t.Error()} // it was done, and found what is told
+		}
+		return err
 	}
 	return p.add(plan, spec, p.c.Daemon.Conditions, v)
 }
@@ -144,8 +152,13 @@ func (p *planner) add(plan daemon.Plan, spec string, cond config.Conditions, v c
 	}
 	j.Conditions = conditions(cond)
 	j.Judge = p.d.judge
-	if cond.Network == config.NetworkWait {
-		j.Reach = func(ctx context.Context) error { return p.reach(ctx, v) }
+	j.Reach = func(ctx context.Context) error {
+		if cond.Network == config.NetworkWait {
+			if err := p.reach(ctx, v); err != nil {
+				return err
+			}
+		}
+		return p.free(v) // before any hook runs
 	}
 	do := j.Body
 	j.Body = func(ctx context.Context, r *report.Run) error {
@@ -190,12 +203,27 @@ const reachTimeout = 20 * time.Second
 // backup makes its folder.
 func (p *planner) reach(ctx context.Context, v config.Vault) error {
 	err := reach(ctx, v)
-	if errors.Is(err, remote.ErrNoBucket) {
-		if ch, e := p.d.choose(p.c, v.Name, nil); e == nil && ch.dir == nil {
+	if errors.Is(err, remote.ErrNoBucket) && v.Remote.Dir != "" {
+		// Only its last folder is made: where more is missing, a disk is.
+		_, above := os.Stat(filepath.Dir(v.Remote.Dir))
+		if ch, e := p.d.choose(p.c, v.Name, nil); e == nil && ch.dir == nil && above == nil {
 			return nil
 		}
 	}
 	return err
+}
+
+// free fails with state.ErrLocked while another process is at work on a vault.
+func (p *planner) free(v config.Vault) error {
+	ch, err := p.d.choose(p.c, v.Name, nil)
+	if err != nil || ch.dir == nil {
+		return nil // the run itself tells
+	}
+	lock, err := ch.dir.TryLockRun("look")
+	if err != nil {
+		return err
+	}
+	return lock.Unlock()
 }
 
 // reach asks the remote of a vault for a sign of life.
@@ -216,7 +244,9 @@ func reach(ctx context.Context, v config.Vault) error {
 func (p *planner) sub(r *report.Run) *door {
 	args := []any{"job", r.Job, "run", r.ID}
 	out := &lineLog{log: p.log, to: slog.LevelDebug, args: args}
-	sub := p.d.sub(out, &lineLog{log: p.log, to: slog.LevelWarn, args: args}, &behalf{})
+	sub := p.d.sub(out, &lineLog{log: p.log, to: slog.LevelWarn, args: args}, &behalf{
+		progress: func(look func() string) { p.onProgress(r.Job, look) },
+	})
 	sub.zone = p.loc
 	return sub
 }

@@ -35,7 +35,7 @@ func (d *door) jobsStatus(ctx context.Context) (s schedulePart, known bool) {
 	quiet := slog.New(slog.DiscardHandler)
 	resting, err := daemon.New(daemon.Options{
 		Store: report.At(dir), Log: quiet, Device: deviceSeed(),
-		Load: func() (*daemon.Settings, error) { settings, _, err := d.settings(quiet); return settings, err },
+		Load: func() (*daemon.Settings, error) { settings, _, err := d.settings(quiet, nil); return settings, err },
 	})
 	if err != nil {
 		return s, false
@@ -174,7 +174,7 @@ func (d *door) health(rows []row, s schedulePart, limit time.Duration) error {
 		}
 	}
 	for _, r := range rows {
-		if limit > 0 && len(s.Jobs) == 0 && now.Sub(r.snap.Time()) > limit {
+		if limit > 0 && !s.running && now.Sub(r.snap.Time()) > limit {
 			stale = append(stale, projectText(r.label, r.roots))
 		}
 	}

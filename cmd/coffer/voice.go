@@ -42,7 +42,7 @@ type voice struct {
 type voiceMind struct {
 	Told   map[string]notify.Told `json:"told"` // by job
 	Outbox notify.Outbox          `json:"outbox"`
-	Kit    time.Time              `json:"kit,omitzero"` // when the last reminder was sent
+	Kits   map[string]time.Time   `json:"kits"` // by vault: when the last reminder was sent
 }
 
 // projectPinger is somebody who is told of every run of some projects.
@@ -56,6 +56,10 @@ var _ daemon.Voice = (*voice)(nil)
 
 const voiceFile = "voice.json"
 
+// wallNow is the time by the wall clock alone, which goes on while the machine
+// sleeps.
+func wallNow() time.Time { return time.Now().Round(0) }
+
 // newVoice makes a voice that remembers what was told before.
 func newVoice(store *report.Store, log *slog.Logger) *voice {
 	mind, err := report.Load[voiceMind](store, voiceFile)
@@ -65,8 +69,11 @@ func newVoice(store *report.Store, log *slog.Logger) *voice {
 	if mind.Told == nil {
 		mind.Told = map[string]notify.Told{}
 	}
+	if mind.Kits == nil {
+		mind.Kits = map[string]time.Time{}
+	}
 	name, _ := os.Hostname()
-	v := &voice{store: store, log: log, host: name, mind: mind, sender: notify.NewSender(notify.SenderOptions{}), sending: map[string]bool{}, woke: time.Now()}
+	v := &voice{store: store, log: log, host: name, mind: mind, sender: notify.NewSender(notify.SenderOptions{}), sending: map[string]bool{}, woke: wallNow()}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v
 }
@@ -80,6 +87,7 @@ func (v *voice) Ended(r report.Run, final bool) {
 	switch {
 	case r.Result == report.OK:
 		kind = notify.PingSuccess
+	case r.Code == exitInterrupted: // somebody ended it, or it goes on at the next start
 	case r.Result == report.Partial, r.Result == report.Failed && (final || r.Trigger == report.Hand):
 		kind = notify.PingFail
 	}
@@ -171,14 +179,14 @@ func (v *voice) deliver(now time.Time) {
 }
 
 func (v *voice) send(t notify.Target, l notify.Letter) {
-	err := v.sender.Send(v.ctx, t, l.Message, time.Now())
+	err := v.sender.Send(v.ctx, t, l.Message, wallNow())
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.sending, t.Name)
 	if errors.Is(v.ctx.Err(), context.Canceled) {
 		return // it stays in the outbox
 	}
-	now := time.Now()
+	now := wallNow()
 	if v.mind.Outbox.Settle(l.ID, err, now) {
 		v.log.Error("a message was given up", "notify", t.Name, "subject", l.Message.Subject, "why", err)
 	} else if err != nil {

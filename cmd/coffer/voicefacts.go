@@ -38,7 +38,7 @@ func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notif
 		// A laptop without a network is no news; that nothing good happened for
 		// too long is.
 		f.Final = false
-	case l.Code == exitDamage:
+	case l.Code == exitDamage && l.Result.Good():
 		f.Result, f.Damage, f.DamageAt = notify.ResultOK, l.Why, l.End
 	case l.Trigger == report.Hand && l.Result == report.Failed:
 		f.Result = notify.ResultNone // whoever asked for it has seen it
@@ -52,6 +52,7 @@ func (v *voice) remindOfKit(now time.Time) bool {
 	if err != nil {
 		return false
 	}
+	posted := false
 	for _, ch := range vaults {
 		if ch.dev.KitPath == "" {
 			continue
@@ -60,12 +61,12 @@ func (v *voice) remindOfKit(now time.Time) bool {
 		if err != nil {
 			continue
 		}
-		told, m, ok := notify.WatchKit(v.mind.Kit, info.ModTime(), v.host, ch.vault.Remote.String(), now)
+		told, m, ok := notify.WatchKit(v.mind.Kits[ch.dev.Vault], info.ModTime(), v.host, ch.vault.Remote.String(), now)
 		if ok {
-			v.mind.Kit = told
+			v.mind.Kits[ch.dev.Vault] = told
 			v.post(m, now)
-			return true
+			posted = true
 		}
 	}
-	return false
+	return posted
 }

@@ -35,7 +35,20 @@ func (v *voice) setTargets(c *config.Config) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.targets, v.pingers = targets, pingers
-	v.mind.Outbox.Keep(targets)
+	v.woke = wallNow() // what the config names anew has its catch-up first
+	for _, l := range v.mind.Outbox.Keep(named(c)) {
+		v.log.Warn("a message is not sent any more: the config does not name whom it is for", "notify", l.Target, "subject", l.Message.Subject)
+	}
+}
+
+// named are all whom the config names, also those who cannot be told just now:
+// what waits for them stays.
+func named(c *config.Config) []notify.Target {
+	var out []notify.Target
+	for _, n := range c.Notify {
+		out = append(out, notify.Target{Name: n.Name})
+	}
+	return out
 }
 
 // targetOf makes a target of what the config says.

@@ -83,10 +83,15 @@ func (c *Client) Reload(ctx context.Context) (report.Status, error) {
 	return c.ask(ctx, http.MethodPost, "/v1/reload", nil)
 }
 
+// askTimeout bounds a question: a daemon that was stopped answers none.
+const askTimeout = 20 * time.Second
+
 // maxAnswer bounds an answer and a frame, in bytes.
 const maxAnswer = 16 << 20
 
 func (c *Client) ask(ctx context.Context, method, path string, body any) (s report.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	res, err := c.send(ctx, method, path, body)
 	if err != nil {
 		return s, err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // A Frame is one line of the answer to a piece of work. One field is set.
@@ -21,7 +22,7 @@ type Frame struct {
 type Stream struct {
 	mu  sync.Mutex
 	enc *json.Encoder
-	fl  http.Flusher
+	out *http.ResponseController
 	err error // guarded by mu
 }
 
@@ -30,13 +31,18 @@ func (s *Stream) Send(f Frame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
+		_ = s.out.SetWriteDeadline(time.Now().Add(patience))
 		s.err = s.enc.Encode(f)
 	}
 	if s.err == nil {
-		s.fl.Flush()
+		s.err = s.out.Flush()
 	}
 	return s.err
 }
+
+// patience is how long a frame waits for who does not read: a command that was
+// stopped must not hold up the work. It sees no more of it then.
+const patience = 30 * time.Second
 
 // Out and Err are writers that send what is written to them.
 func (s *Stream) Out() io.Writer {

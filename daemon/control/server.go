@@ -40,12 +40,8 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open control socket: %w", err)
 	}
-	if c, err := dial(context.Background(), path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("open control socket %s: another daemon answers there: %w", path, fs.ErrExist)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open control socket: %w", err)
+	if err := clear(path); err != nil {
+		return nil, fmt.Errorf("open control socket %s: %w", path, err)
 	}
 	address, release, err := short(path)
 	if err != nil {
@@ -61,6 +57,28 @@ func Listen(path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("open control socket: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+// clear removes a socket that a killed daemon left, and nothing else.
+func clear(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return errors.New("something that is no socket is there")
+	}
+	c, err := dial(context.Background(), path)
+	switch {
+	case err == nil:
+		c.Close()
+		return fmt.Errorf("another daemon answers there: %w", fs.ErrExist)
+	case !errors.Is(err, ErrNoDaemon):
+		return err
+	}
+	return os.Remove(path)
 }
 
 // short gives a name by which a socket can be opened: names longer than the
@@ -166,8 +184,7 @@ func readOrder(r *http.Request) (o order, err error) {
 // do runs a piece of work and streams it.
 func (s *orders) do(w http.ResponseWriter, r *http.Request) {
 	o, err := readOrder(r)
-	fl, ok := w.(http.Flusher)
-	if err != nil || !ok {
+	if err != nil {
 		http.Error(w, "not an order", http.StatusBadRequest)
 		return
 	}
@@ -177,8 +194,8 @@ func (s *orders) do(w http.ResponseWriter, r *http.Request) {
 	defer s.enter(o.ID, nil)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
-	fl.Flush() // the caller may call it off from now on
-	stream := &Stream{enc: json.NewEncoder(w), fl: fl}
+	stream := &Stream{enc: json.NewEncoder(w), out: http.NewResponseController(w)}
+	_ = stream.out.Flush() // the caller may call it off from now on
 	exit := s.work(ctx, o.Request, stream)
 	_ = stream.Send(Frame{Exit: &exit}) // who went away needs none
 }

@@ -45,7 +45,10 @@ const (
 	defaultHookTimeout = 10 * time.Minute
 	// hookGrace is how long a hook that ran out of time may clean up after
 	// SIGTERM, before it and all it started is killed.
-	hookGrace = 3 * time.Second
+	hookGrace = time.Second
+	// lastTime is what a hook has once the run was called off. Three hooks with
+	// their grace stay below what the end of a daemon may take.
+	lastTime  = 2 * time.Second
 	maxOutput = 64 << 10 // bytes of a hook's output that are logged
 )
 

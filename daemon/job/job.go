@@ -86,7 +86,8 @@ func (j *Job) Run(ctx context.Context, r *report.Run, o RunOptions) {
 	o.OnStage(StageWaiting)
 	if err := j.waitReach(ctx, o.Log); err != nil {
 		v := j.Judge(ctx, err)
-		if v.end(r); ctx.Err() == nil { // else it was called off before it began, and no hook is to know
+		// What was called off, or waits still, has not begun: no hook is to know.
+		if v.end(r); ctx.Err() == nil && !v.Outage && !v.Busy {
 			_ = j.after(ctx, r, &o)
 		}
 		return
@@ -115,20 +116,25 @@ func (j *Job) run(ctx context.Context, r *report.Run, o *RunOptions) Verdict {
 	return j.Judge(ctx, j.Body(ctx, r))
 }
 
-// after runs the hooks that follow. They run even when ctx has ended, since
-// they may have to undo what run-before did, but then not for long: somebody
-// waits for the end.
+// after runs the hooks that follow.
 func (j *Job) after(ctx context.Context, r *report.Run, o *RunOptions) error {
-	if ctx.Err() != nil {
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), hookGrace)
-		defer cancel()
-		ctx = limited
-	}
 	which := failed
 	if r.Result.Good() {
 		which = after
 	}
-	return errors.Join(j.Hooks.run(ctx, which, r, o), j.Hooks.run(ctx, finally, r, o))
+	return errors.Join(j.follow(ctx, which, r, o), j.follow(ctx, finally, r, o))
+}
+
+// follow runs one hook that follows. It runs even when ctx has ended, since it
+// may have to undo what run-before did, but then not for long: somebody waits
+// for the end.
+func (j *Job) follow(ctx context.Context, which hookName, r *report.Run, o *RunOptions) error {
+	if ctx.Err() != nil {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
+		defer cancel()
+		ctx = limited
+	}
+	return j.Hooks.run(ctx, which, r, o)
 }
 
 // inhibit keeps the machine awake until the function it returns is called.

@@ -106,6 +106,8 @@ func (t *Told) health(f Facts, now time.Time) Health {
 	switch {
 	case f.stale(now):
 		return Outdated
+	case t.Health == Outdated && !f.LastGood.After(t.Since) && !f.young(now):
+		return Outdated // a pause or a wake-up makes nothing well
 	case f.Result == ResultOK:
 		return Healthy
 	case f.Result == ResultPartial:
@@ -129,6 +131,12 @@ func (f Facts) badSince(h Health) time.Time {
 // stale reports whether nothing good happened for too long.
 func (f Facts) stale(now time.Time) bool {
 	return f.MaxAge > 0 && !f.goodSince().IsZero() && !now.Before(f.NotBefore) && now.Sub(f.goodSince()) > f.MaxAge
+}
+
+// young reports whether the newest good run is within a limit, as one that was
+// raised.
+func (f Facts) young(now time.Time) bool {
+	return f.MaxAge > 0 && now.Sub(f.goodSince()) <= f.MaxAge
 }
 
 // goodSince is the instant from which the age counts.

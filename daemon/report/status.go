@@ -37,7 +37,7 @@ type JobStatus struct {
 // Stale tells whether nothing good happened for longer than the job's limit.
 func (j *JobStatus) Stale(now time.Time) bool {
 	good := j.LastGood
-	if good.Before(j.First) {
+	if good.IsZero() {
 		good = j.First // a job that never ran has its time to begin, too
 	}
 	return j.MaxAge > 0 && now.Sub(good) > j.MaxAge

@@ -11,6 +11,7 @@ import (
 
 	"coffer/chunk/seal"
 	"coffer/remote"
+	"coffer/vault/commit"
 	"coffer/vault/kit"
 	"coffer/vault/trust"
 )
@@ -198,6 +199,9 @@ func (v *Vault) Revoke(ctx context.Context, k *kit.Kit, id trust.DeviceID, force
 // SetRoles gives a device in good standing other roles, at least one. force and
 // the errors are those of Revoke.
 func (v *Vault) SetRoles(ctx context.Context, k *kit.Kit, id trust.DeviceID, roles []trust.Role, force bool) error {
+	if err := v.rolesNotUsed(ctx, id, roles); err != nil {
+		return err
+	}
 	return v.Amend(ctx, k, func(next *trust.Trust) error {
 		i, err := findEntry(next, id)
 		if err != nil {
@@ -214,6 +218,54 @@ func (v *Vault) SetRoles(ctx context.Context, k *kit.Kit, id trust.DeviceID, rol
 		}
 		return someoneLeft(next, had)
 	})
+}
+
+// ErrRoleUsed: commits that a device signed count only while it has a role, and
+// must go on to count: what they forgot is deleted, what they moved lies where
+// they say.
+var ErrRoleUsed = errors.New("it has signed what counts only while it has this role")
+
+// rolesNotUsed fails with ErrRoleUsed if a device would lose a role that it has
+// used. To revoke the device is another matter: what it signed until then stays
+// valid.
+func (v *Vault) rolesNotUsed(ctx context.Context, id trust.DeviceID, keeps []trust.Role) error {
+	dev, ok := v.Trust().Device(id)
+	if !ok {
+		return nil // Amend tells
+	}
+	recs, err := v.history(ctx, dev)
+	if err != nil {
+		return err
+	}
+	for i := range recs {
+		switch recs[i].name.Kind {
+		case commit.Forget, commit.Move, commit.Dismiss:
+		default:
+			continue
+		}
+		if err := v.load(ctx, &recs[i]); err != nil {
+			return fmt.Errorf("look for what device %s has signed: %w", id, err)
+		}
+		if role := recs[i].c.Role(); dev.Has(role) && !slices.Contains(keeps, role) {
+			return fmt.Errorf("take the role %q from device %s: %w: %s", role, id, ErrRoleUsed, recs[i].name)
+		}
+	}
+	return v.condemnsNot(ctx, dev, keeps)
+}
+
+// condemnsNot is rolesNotUsed for condemned lists, which runs at work must go on
+// to heed.
+func (v *Vault) condemnsNot(ctx context.Context, dev *trust.Device, keeps []trust.Role) error {
+	if slices.Contains(keeps, trust.Maintain) {
+		return nil
+	}
+	for info, err := range v.store.List(ctx, commit.Condemned+"/"+string(dev.ID)+"/", "") {
+		if err != nil {
+			return fmt.Errorf("list condemned: %w", err)
+		}
+		return fmt.Errorf("take the role %q from device %s: %w: %s", trust.Maintain, dev.ID, ErrRoleUsed, info.Name)
+	}
+	return nil
 }
 
 // allRoles in the order in which a trust lists them.

@@ -39,8 +39,9 @@ func (m *Move) To(id chunk.ID) (chunk.Ref, bool) {
 	return ref, ok
 }
 
-// maxMoveDepth bounds how often a chunk may have been moved on.
-const maxMoveDepth = 16
+// maxMoveDepth bounds how often a chunk may have been moved on: five years of a
+// repack each week that each time meets the same chunk.
+const maxMoveDepth = 256
 
 // A wanted list is what is to be read from one pack: the refs, which of them
 // are done, and what is called for each.

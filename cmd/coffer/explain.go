@@ -67,6 +67,8 @@ func classify(err error) (int, string) {
 		return exitFailed, "nothing was forgotten;  coffer unpin SNAPSHOT  takes a pin off"
 	case errors.Is(err, vault.ErrTooLate):
 		return exitFailed, "it cannot be brought back; if its objects are still there, it can be restored by its ID"
+	case errors.Is(err, vault.ErrRoleUsed):
+		return exitFailed, "revoke it, and enrol that machine as a new device with fewer roles: what it signed until then stays valid\n  coffer device revoke DEVICE"
 	case errors.Is(err, vault.ErrNoRole):
 		return exitPermission, "give it the role with the recovery kit:  coffer device roles DEVICE write,forget,maintain --kit FILE"
 	case errors.Is(err, vault.ErrVaultExists):

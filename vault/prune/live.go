@@ -23,8 +23,12 @@ type live struct {
 	repacks map[packID][]*vault.Said // what lets a pack go
 	standIn map[string][]*vault.Said // what stands in for a ledger or roll, by its name
 	pages   map[page]bool            // stretches of ledgers that were taken in
+	kept    map[ledger.FolderID]bool // folders of packs whose roll cannot be read: all of them stay
 	before  *ancestry
 }
+
+// folderSize is how many pack numbers a roll lists.
+const folderSize = 1024
 
 // packID is a pack's full name.
 type packID struct {
@@ -45,6 +49,7 @@ type need struct {
 	live     bool // it must stay; else every ledger that names it was freed of it by a repack
 	must     bool // a snapshot or move needs it, so it should be there
 	progress bool // open progress needs it
+	healing  bool // a move that healed a pack keeps chunks in it: which, only that move knows
 	found    bool
 }
 
@@ -61,7 +66,7 @@ type page struct {
 func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, error) {
 	l := &live{
 		v: v, past: past, objects: map[string]bool{}, packs: map[packID]need{}, movedOn: map[string]bool{},
-		repacks: map[packID][]*vault.Said{}, standIn: map[string][]*vault.Said{}, pages: map[page]bool{}, before: newAncestry(past.Commits),
+		repacks: map[packID][]*vault.Said{}, standIn: map[string][]*vault.Said{}, pages: map[page]bool{}, kept: map[ledger.FolderID]bool{}, before: newAncestry(past.Commits),
 	}
 	moves := l.findRepacks()
 	if err := l.takeIn(ctx, l.roots()); err != nil {
@@ -256,6 +261,11 @@ func (l *live) folder(ctx context.Context, f *ledger.Folder, by []*vault.Said, m
 		return err
 	}
 	data, err := l.v.Peek(ctx, f.Roll, ledger.MaxRoll)
+	if errors.Is(err, vault.ErrDamaged) {
+		// What stands in for it may lack packs that were away when it was made,
+		// and whoever dismissed it does not mean the packs.
+		l.kept[f.ID()] = true
+	}
 	switch {
 	case err != nil && stood && errors.Is(err, vault.ErrDamaged):
 		return nil
@@ -265,6 +275,7 @@ func (l *live) folder(ctx context.Context, f *ledger.Folder, by []*vault.Said, m
 	one := ledger.Ledger{Folders: []ledger.Folder{*f}}
 	for p, err := range one.Packs(func(string) ([]byte, error) { return data, nil }) {
 		if err != nil {
+			l.kept[f.ID()] = true
 			return l.damage(f.Roll, fmt.Errorf("%w: %w", vault.ErrDamaged, err))
 		}
 		l.pack(p, by, must)
@@ -295,6 +306,7 @@ func (l *live) pack(p ledger.Pack, by []*vault.Said, must bool) {
 	n.live = n.live || !freed
 	n.must = n.must || must && !freed
 	n.progress = n.progress || slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind == commit.Progress })
+	n.healing = n.healing || slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind == commit.Move && !c.Repack })
 	l.packs[id] = n
 }
 
@@ -314,7 +326,7 @@ func (l *live) has(k Kind, name string) bool {
 		return l.objects[name]
 	}
 	p, err := ledger.ParsePackName(name)
-	return err == nil && l.packs[idOf(p)].live
+	return err == nil && (l.packs[idOf(p)].live || l.kept[ledger.FolderID{Series: p.Series, Folder: p.Number / folderSize}])
 }
 
 // seen notes that a pack is there with its size.

@@ -119,7 +119,8 @@ func findPartly(ctx context.Context, v *vault.Vault, alive *live, p *Progress) (
 }
 
 // candidates are the packs that are there, that a snapshot or move needs, and
-// that no open progress names: what its run needs of them nobody can know.
+// that neither open progress nor a move that healed names: what these need of
+// them is not found by walking this device's snapshots.
 // Where two packs have one number neither is.
 func (s *seeker) candidates() {
 	for id, n := range s.alive.packs {
@@ -127,7 +128,7 @@ func (s *seeker) candidates() {
 		if !s.series[id.series] {
 			continue
 		}
-		if other, twice := s.parts[k]; twice || !n.live || !n.found || n.progress {
+		if other, twice := s.parts[k]; twice || !n.live || !n.found || n.progress || n.healing {
 			if twice {
 				other.needed = nil
 			} else {

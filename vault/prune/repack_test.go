@@ -239,3 +239,43 @@ func TestRepackHoldsLock(t *testing.T) {
 	y.back()
 	y.check()
 }
+
+// A pack in which a healed chunk lies is left alone: which chunks a snapshot of
+// another device reaches there, by way of the pack that was lost, is found by
+// no walk through this device's snapshots.
+func TestRepackSparesHealed(t *testing.T) {
+	y := newYard(t)
+	y.write("stays", 100<<10, 1)
+	grain()
+	y.back()
+	var largest remote.Info
+	for i, err := range y.room.Store.List(t.Context(), "packs/", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i.Size > largest.Size {
+			largest = i
+		}
+	}
+	if err := y.room.Store.Delete(t.Context(), largest.Name); err != nil {
+		t.Fatal(err)
+	}
+	y.write("goes", 400<<10, 2)
+	grain()
+	second, err := y.tryBack(t.Context())
+	if err != nil || len(y.under("moves/")) != 1 {
+		t.Fatalf("healing: %v, moves %q", err, y.under("moves/"))
+	}
+	y.remove("goes")
+	grain()
+	y.time.pass(day)
+	y.back()
+	y.forget(second.Snapshot)
+	y.time.pass(8 * day)
+	p, _, err := y.tryRepack(t.Context())
+	if err != nil || p.Partly.Chosen != 0 {
+		t.Errorf("%v, %+v", err, p.Partly)
+	}
+	y.check()
+	y.deep()
+}

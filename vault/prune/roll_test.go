@@ -1,6 +1,8 @@
 package prune_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"coffer/chunk"
@@ -38,6 +40,9 @@ func TestLostRollSparesItsPacks(t *testing.T) {
 	y.forget(alone.Snapshot)
 	y.time.pass(40 * day)
 	y.memory().Overwrite(rolls[0], []byte("rotten"))
+	if err := os.RemoveAll(filepath.Join(y.room.StatePath(), "objects")); err != nil { // this device's copy
+		t.Fatal(err)
+	}
 	v, err := y.open(t.Context())
 	if err != nil {
 		t.Fatal(err)

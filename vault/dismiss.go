@@ -11,8 +11,8 @@ import (
 )
 
 // Dismiss commits that deletion need not wait any longer for objects to heal:
-// bad or missing ones, by full name. What only they made known is dead from
-// then on. warn is told what a run would tell; it may be nil. Errors:
+// bad or missing ones, by full name. Packs that only a ledger or roll among them
+// names stay all the same, as long as a snapshot needs that list. warn is told what a run would tell; it may be nil. Errors:
 // ErrNoRole, ErrRevoked, state.ErrLocked, and what the store says.
 func (v *Vault) Dismiss(ctx context.Context, objects []string, warn func(error)) (err error) {
 	r, err := v.beginClerk(ctx, "dismiss", trust.Maintain, warn)

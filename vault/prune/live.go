@@ -24,6 +24,7 @@ type live struct {
 	standIn map[string][]*vault.Said // what stands in for a ledger or roll, by its name
 	pages   map[page]bool            // stretches of ledgers that were taken in
 	kept    map[ledger.FolderID]bool // folders of packs whose roll cannot be read: all of them stay
+	keepAll bool                     // a ledger that is needed cannot be read: no pack goes
 	before  *ancestry
 }
 
@@ -211,8 +212,13 @@ func (l *live) ledger(ctx context.Context, name string, by []*vault.Said) error 
 	switch {
 	case err != nil && stood && errors.Is(err, vault.ErrDamaged):
 		return nil
-	case err != nil:
+	case errors.Is(err, vault.ErrDamaged):
+		// Who dismisses it does not mean the packs: a restore finds them by
+		// listing. They go when what needs the ledger is forgotten.
+		l.keepAll = true
 		return l.damage(name, err)
+	case err != nil:
+		return err
 	}
 	must := slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind != commit.Progress })
 	for i := range led.Folders {
@@ -326,7 +332,7 @@ func (l *live) has(k Kind, name string) bool {
 		return l.objects[name]
 	}
 	p, err := ledger.ParsePackName(name)
-	return err == nil && (l.packs[idOf(p)].live || l.kept[ledger.FolderID{Series: p.Series, Folder: p.Number / folderSize}])
+	return err == nil && (l.keepAll || l.packs[idOf(p)].live || l.kept[ledger.FolderID{Series: p.Series, Folder: p.Number / folderSize}])
 }
 
 // seen notes that a pack is there with its size.

@@ -55,3 +55,37 @@ func TestLostRollSparesItsPacks(t *testing.T) {
 	y.prune()
 	y.check()
 }
+
+// The same of a ledger: its snapshot can still be restored, by listings.
+func TestLostLedgerSparesPacks(t *testing.T) {
+	y := newYard(t)
+	y.write("stays", 100<<10, 1)
+	grain()
+	s := y.back()
+	ledgers := y.under("ledgers/")
+	y.time.pass(40 * day)
+	y.memory().Overwrite(ledgers[0], []byte("rotten"))
+	if err := os.RemoveAll(filepath.Join(y.room.StatePath(), "objects")); err != nil {
+		t.Fatal(err)
+	}
+	v, err := y.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Dismiss(t.Context(), ledgers, nil); err != nil {
+		t.Fatal(err)
+	}
+	y.prune()
+	y.time.pass(10 * day)
+	y.prune()
+	y.check()
+
+	// What nobody needs any more goes.
+	y.forget(s.Snapshot)
+	y.time.pass(10 * day)
+	y.prune()
+	y.time.pass(10 * day)
+	if y.prune(); len(y.under("packs/")) > 0 {
+		t.Errorf("left: %q", y.under("packs/"))
+	}
+}

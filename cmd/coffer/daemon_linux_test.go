@@ -465,7 +465,7 @@ func TestBackupThroughTheDaemonInterrupted(t *testing.T) {
 		return nil
 	})
 	cmd.Process.Signal(os.Interrupt)
-	if code := codeOf(cmd.Wait()); code != exitInterrupted || !strings.Contains(out.String(), "interrupted; no snapshot was made") {
+	if code := codeOf(cmd.Wait()); code != exitInterrupted || !strings.Contains(out.String(), "coffer: interrupted") {
 		t.Errorf("exit code %d\n%s", code, out.String())
 	}
 	if runs := l.untilRuns(2); runs[1].Code != exitInterrupted {

@@ -632,21 +632,35 @@ func TestStockByHand(t *testing.T) {
 		t.Fatalf("found %d blocks of commands, want 5", blocks)
 	}
 	for _, classic := range []bool{true, false} {
-		s := newStock(t, classic)
-		src := t.TempDir()
-		write(t, filepath.Join(src, "index.html"), string(noise(1<<20, 1)))
-		write(t, filepath.Join(src, "other"), "other")
-		s.backup(firstProject, "p", src)
-		cmd := exec.Command("bash", "-c", script+"cat $W/file >$HOME/restored")
-		cmd.Env = append(os.Environ(), "PATH="+s.tools+":"+os.Getenv("PATH"), "HOME="+s.home, "KIT="+s.path, "VAULT="+s.remote, "FILE=index.html")
-		out, err := cmd.CombinedOutput()
-		if err != nil || strings.Count(string(out), "Good ") != 2 || strings.Contains(string(out), "damaged") {
-			t.Errorf("%v\n%s", err, out)
-		}
-		if b, err := os.ReadFile(filepath.Join(s.home, "restored")); err != nil || !bytes.Equal(b, noise(1<<20, 1)) {
-			t.Errorf("%d bytes, %v", len(b), err)
+		for !byHand(t, classic, script) {
+			// The secret hash has cut the list of even two files in two, as it does
+			// in one vault of some two hundred: another vault.
 		}
 	}
+}
+
+// byHand restores a file of a new vault by the script. done is false if its
+// list is not the single stretch that the script can read.
+func byHand(t *testing.T, classic bool, script string) (done bool) {
+	t.Helper()
+	s := newStock(t, classic)
+	src := t.TempDir()
+	write(t, filepath.Join(src, "index.html"), string(noise(1<<20, 1)))
+	write(t, filepath.Join(src, "other"), "other")
+	s.backup(firstProject, "p", src)
+	cmd := exec.Command("bash", "-c", script+"cat $W/file >$HOME/restored")
+	cmd.Env = append(os.Environ(), "PATH="+s.tools+":"+os.Getenv("PATH"), "HOME="+s.home, "KIT="+s.path, "VAULT="+s.remote, "FILE=index.html")
+	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), `"level": 1`) {
+		return false
+	}
+	if err != nil || strings.Count(string(out), "Good ") != 2 || strings.Contains(string(out), "damaged") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if b, err := os.ReadFile(filepath.Join(s.home, "restored")); err != nil || !bytes.Equal(b, noise(1<<20, 1)) {
+		t.Errorf("%d bytes, %v\n%s", len(b), err, out)
+	}
+	return true
 }
 
 // head returns the newest commit of the vault's own device.

@@ -7,7 +7,7 @@
 # make crash  the machine stops at every change to its files and to a remote
 # make faults seeded runs on a store that fails in every way; SEEDS lives of five
 # make damage every object of a vault damaged in every way, bits flipped in memory
-# make disks  disks that are full, read-only, or fail to sync
+# make disks  disks that are full, out of files, or read-only
 # make race   the tests under the race detector, in ROOMS
 # make soak   two machines on a MinIO for SOAK, with flat memory; nothing left
 # make bench  the benchmarks, COUNT times, into BENCH, for benchstat

@@ -99,7 +99,7 @@ func runText(r report.Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s after %s\n", r.Job, r.Result, r.End.Sub(r.Begin).Round(time.Second))
 	if r.Why != "" {
-		fmt.Fprintf(&b, "%s\n", r.Why)
+		fmt.Fprintf(&b, "%s\n", forOthers(r.Why))
 	}
 	if s := r.Stored; s != nil {
 		fmt.Fprintf(&b, "snapshot %.8s: %s, %s; %s stored\n", s.Snapshot, plural(s.Files, "file"), bytesText(s.Bytes), bytesText(s.Uploaded))

@@ -28,7 +28,7 @@ func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notif
 	if l == nil {
 		return f
 	}
-	f.Result, f.ResultAt, f.Tries, f.Why = notify.Result(l.Result), l.End, l.Attempts, l.Why
+	f.Result, f.ResultAt, f.Tries, f.Why = notify.Result(l.Result), l.End, l.Attempts, forOthers(l.Why)
 	f.Final = j.Trying == nil && l.Trigger != report.Hand
 	if l.Stored != nil {
 		f.Missed = int(l.Stored.Unread)
@@ -39,7 +39,7 @@ func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notif
 		// too long is.
 		f.Final = false
 	case l.Code == exitDamage && l.Result.Good():
-		f.Result, f.Damage, f.DamageAt = notify.ResultOK, l.Why, l.End
+		f.Result, f.Damage, f.DamageAt = notify.ResultOK, forOthers(l.Why), l.End
 	case l.Trigger == report.Hand && l.Result == report.Failed:
 		f.Result = notify.ResultNone // whoever asked for it has seen it
 	}

@@ -15,12 +15,18 @@ import (
 // Recipients that are not those of the trust, as a bit flipped in memory makes
 // them, are caught before a commit: what is sealed to them nobody might open.
 func TestRecipientsFlip(t *testing.T) {
+	for _, role := range []trust.Role{"", trust.Maintain} { // of a backup, of a repack
+		t.Run(string(role), func(t *testing.T) { recipientsFlip(t, role) })
+	}
+}
+
+func recipientsFlip(t *testing.T, role trust.Role) {
 	home, store := t.TempDir(), mem.New()
 	v, _, _, err := Init(t.Context(), store, InitOptions{Label: "test", StateRoot: home + "/state", KitDir: home, Remote: "mem:", Classic: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := v.Begin(t.Context(), RunOptions{Project: trust.ProjectID("00112233445566aa")})
+	run, err := v.Begin(t.Context(), RunOptions{Project: trust.ProjectID("00112233445566aa"), Role: role})
 	if err != nil {
 		t.Fatal(err)
 	}

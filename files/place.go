@@ -27,8 +27,9 @@ func (p *place) close() {
 }
 
 // placesKept bounds the folders kept open, where the system allows as many
-// descriptors; each takes two. Files come in the order of packs, which several workers fill in turns: with 48 each
-// folder of a source tree was opened seven times, at ten system calls.
+// descriptors; each takes two. Files come in the order of packs, which several
+// workers fill in turns: with 48 each folder of a source tree was opened seven
+// times, at ten system calls.
 const placesKept = 192
 
 // mayKeep is placesKept, or less where descriptors are few.

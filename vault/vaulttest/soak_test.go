@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -234,39 +232,6 @@ func (f *farm) enough() bool {
 	return f.backups.Load() >= 20 && f.forgets.Load() >= 5 && f.back.Load() >= 1 && f.deleted.Load() >= 20
 }
 
-// growth bounds by how much memory in use may grow after the first quarter, in
-// bytes: a soak of any length has the same.
-const growth = 48 << 20
-
-// watchMemory notes memory in use, goroutines and descriptors, and returns what
-// fails the test if they have grown since. The machines are at work at both
-// times, so none of the three is exact.
-func watchMemory(t *testing.T) (check func()) {
-	use := func() (heap uint64, goroutines, descriptors int) {
-		heap = math.MaxUint64
-		for range 5 { // what a run holds for a moment does not count
-			var m runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&m)
-			heap = min(heap, m.HeapAlloc)
-			time.Sleep(200 * time.Millisecond)
-		}
-		list, _ := os.ReadDir("/proc/self/fd") // where there is none, none grow
-		return heap, runtime.NumGoroutine(), len(list)
-	}
-	heap, goroutines, descriptors := use()
-	return func() {
-		h, g, d := use()
-		t.Logf("memory in use %d kB, was %d; %d goroutines, were %d; %d descriptors, were %d", h>>10, heap>>10, g, goroutines, d, descriptors)
-		if h > heap+growth {
-			t.Errorf("memory in use grew from %d to %d bytes", heap, h)
-		}
-		if g > goroutines+60 || d > descriptors+60 {
-			t.Errorf("%d goroutines, were %d; %d descriptors, were %d", g, goroutines, d, descriptors)
-		}
-	}
-}
-
 // Two devices back up hourly, forget, bring back and prune on a real server, all
 // at once, with days of seconds. In the end every snapshot that was not
 // forgotten is there, byte for byte, and nothing is wrong with the vault.
@@ -296,17 +261,15 @@ func TestSoak(t *testing.T) {
 		})
 	}
 	began := time.Now()
-	var grown func()
-	for ctx.Err() == nil && (time.Since(began) < length || !f.enough()) {
+	g := gauge{length: length}
+	for ctx.Err() == nil && (len(g.uses) < 4 || !f.enough()) {
 		time.Sleep(100 * time.Millisecond)
-		if grown == nil && time.Since(began) > length/4 {
-			grown = watchMemory(t)
-		}
+		g.look(t, time.Since(began))
 	}
-	grown()
+	g.check(t)
 	stop()
 	all.Wait()
-	t.Logf("in %s: %d backups, %d that restarted, %d errors, %d forgets, %d brought back, %d objects condemned, %d deleted, %d prunes stopped",
+	t.Logf("tried: a soak of %s: %d backups, %d that restarted, %d errors, %d forgets, %d brought back, %d objects condemned, %d deleted, %d prunes stopped",
 		time.Since(began).Round(time.Second), f.backups.Load(), f.restarts.Load(), f.late.Load(), f.forgets.Load(), f.back.Load(), f.condemned.Load(), f.deleted.Load(), f.stopped.Load())
 	if !f.enough() {
 		t.Error("that is not enough to show anything")

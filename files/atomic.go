@@ -37,7 +37,21 @@ func WriteAtomic(path string, data []byte, perm os.FileMode) (err error) {
 	return syncFolder(dir)
 }
 
-// syncFolder makes a rename in dir last.
+// RemoveForGood removes the file at path, and makes sure that no power cut
+// brings it back. Where there is none it is fs.ErrNotExist, which is for good,
+// too: somebody may have removed it and not come as far as this.
+func RemoveForGood(path string) error {
+	err := os.Remove(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if lost := syncFolder(filepath.Dir(path)); lost != nil && !errors.Is(lost, fs.ErrNotExist) {
+		return lost
+	}
+	return err
+}
+
+// syncFolder makes a rename or a removal in dir last.
 func syncFolder(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

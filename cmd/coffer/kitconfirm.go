@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
+	"coffer/files"
 	"coffer/vault"
 	"coffer/vault/kit"
 	"coffer/vault/state"
@@ -61,12 +61,13 @@ func ofState(k *kit.Kit) *kit.Kit {
 	return nil
 }
 
-// removeKit removes the local kit, and tells whether there was one.
+// removeKit removes the local kit, and tells whether there was one. The state is
+// told afterwards that there is none, so the kit must not come back.
 func removeKit(path string) (bool, error) {
 	if path == "" {
 		return false, nil
 	}
-	err := os.Remove(path)
+	err := files.RemoveForGood(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

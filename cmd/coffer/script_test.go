@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 		"interrupt": interrupt,
 		"terminal":  terminal,
 		"disk":      disk,
+		"failing":   failing,
 	})
 }
 

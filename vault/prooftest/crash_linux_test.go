@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/remote"
 	"coffer/vault/prooftest"
 )
 
@@ -25,6 +27,7 @@ const (
 	actEnv    = "COFFER_PROOF_ACT"
 	homeEnv   = "COFFER_PROOF_HOME"
 	recordEnv = "COFFER_PROOF_RECORD"
+	faultEnv  = "COFFER_PROOF_FAULT"
 )
 
 func TestMain(m *testing.M) {
@@ -57,13 +60,19 @@ func act(name, home string) error {
 	return fmt.Errorf("no scene %s", name)
 }
 
-// recordScene plays a scene in a process of its own, and writes what that
-// changed to a file.
+// recordScene plays a scene in a process of its own, and writes what that did
+// to a file.
 func recordScene(out string) error {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, recordEnv+"=") })
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	changes, err := prooftest.Record(os.Getenv(homeEnv), cmd)
+	var fault prooftest.Fault // of no kind there is, unless one is given
+	if text := os.Getenv(faultEnv); text != "" {
+		if err := json.Unmarshal([]byte(text), &fault); err != nil {
+			return err
+		}
+	}
+	did, err := prooftest.Fail(os.Getenv(homeEnv), cmd, fault)
 	if err != nil {
 		return err
 	}
@@ -71,23 +80,35 @@ func recordScene(out string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(gob.NewEncoder(f).Encode(changes), f.Close())
+	return errors.Join(gob.NewEncoder(f).Encode(did), f.Close())
 }
 
 // changesOf returns what a scene changes in a home.
-func changesOf(t *testing.T, s scene, home string) (changes []prooftest.Change) {
+func changesOf(t *testing.T, s scene, home string) []prooftest.Change {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "changes")
+	did, said := recorded(t, s, home)
+	if did.Code != 0 {
+		t.Fatal(said)
+	}
+	return did.Changes
+}
+
+// recorded plays a scene in a home, with the environment given, and returns what
+// it did and said.
+func recorded(t *testing.T, s scene, home string, env ...string) (did prooftest.Outcome, said string) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "outcome")
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = append(os.Environ(), recordEnv+"="+out, actEnv+"="+s.name, homeEnv+"="+home)
-	if b, err := cmd.CombinedOutput(); err != nil {
+	cmd.Env = append(os.Environ(), append(env, recordEnv+"="+out, actEnv+"="+s.name, homeEnv+"="+home)...)
+	b, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v: %s", err, b)
 	}
 	f, err := os.Open(out)
 	must(t, err)
 	defer f.Close()
-	must(t, gob.NewDecoder(f).Decode(&changes))
-	return changes
+	must(t, gob.NewDecoder(f).Decode(&did))
+	return did, string(b)
 }
 
 // The machine stops at each change that a scene makes to its own files and to
@@ -104,7 +125,7 @@ func TestStop(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d changes, %d states that differ were tried", sum.changes.Load(), sum.tried.Load())
+	t.Logf("tried: stops at %d changes, which leave %d states that differ", sum.changes.Load(), sum.tried.Load())
 }
 
 // stops counts.
@@ -123,6 +144,10 @@ func (sum *stops) everywhere(t *testing.T, s scene) {
 	}
 	p := &point{scene: s, world: w, seen: map[[sha256.Size]byte]bool{}, remotes: map[[sha256.Size]byte]bool{}}
 	for i, c := range changes {
+		if raced && i%20 != 7 {
+			disk.Do(c)
+			continue
+		}
 		for _, l := range []prooftest.Loss{prooftest.Nothing, prooftest.Bytes, prooftest.Zeros, prooftest.Names} {
 			p.try(t, fmt.Sprintf("before %d of %d (%s %s), losing %d", i, len(changes), c.Kind, c.Path, l), disk.After(l), fate{cut: l != prooftest.Nothing})
 		}
@@ -176,6 +201,7 @@ type point struct {
 	// Whether what is on the remote restores is looked at once for each state
 	// of it: the kit and the remote is all that it takes.
 	remotes map[[sha256.Size]byte]bool
+	sound   bool // whatever is committed must be whole, what is new too
 }
 
 // try turns the machine on again as a disk says.
@@ -191,7 +217,7 @@ func (p *point) try(t *testing.T, what string, d *prooftest.Disk, f fate) {
 	must(t, d.Save(home))
 	w := *p.world
 	w.Home, w.torn, w.cut, w.Want = home, f.torn, f.cut, maps.Clone(p.world.Want)
-	w.store = unmirror(d.Files(remoteFolder))
+	w.store = w.reopen(d)
 	w.wind()
 	must(t, errors.Join(os.RemoveAll(filepath.Join(home, remoteFolder)), os.Remove(filepath.Join(home, worldFile))))
 	right := p.scene.right
@@ -202,12 +228,23 @@ func (p *point) try(t *testing.T, what string, d *prooftest.Disk, f fate) {
 		p.remotes[d.Sum(remoteFolder)] = true
 		err = w.check(t.Context())
 	}
+	if err == nil && p.sound {
+		err = w.sound(t.Context())
+	}
 	if err != nil {
 		t.Errorf("stopped %s: what was there: %v", what, err)
 	}
 	if err := p.scene.after(t.Context(), &w); err != nil {
 		t.Errorf("stopped %s: %v", what, err)
 	}
+}
+
+// reopen opens the remote that a disk holds, on which the home has been saved.
+func (w *world) reopen(d *prooftest.Disk) remote.Store {
+	if w.Folder {
+		return w.open(w.Home)
+	}
+	return unmirror(d.Files(remoteFolder))
 }
 
 // A process is killed at any moment, again and again, in whatever it does.
@@ -243,5 +280,5 @@ func TestKilled(t *testing.T) {
 			must(t, s.after(t.Context(), c))
 		})
 	}
-	t.Logf("%d processes killed", kills)
+	t.Logf("tried: %d processes killed", kills)
 }

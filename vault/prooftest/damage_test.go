@@ -109,7 +109,10 @@ func TestDamage(t *testing.T) {
 						former[other] = b
 					}
 				}
-				for _, h := range harms(data, former) {
+				for i, h := range harms(data, former) {
+					if raced && i%20 != 7 {
+						continue
+					}
 					c := *w
 					c.Want = maps.Clone(w.Want)
 					c.store = store.Clone()
@@ -135,7 +138,7 @@ func TestDamage(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d objects, %d damaged vaults read, %d of them verified in two ways", len(all), tried.Load(), verified.Load())
+	t.Logf("tried: %d objects damaged, %d such vaults read, %d of them verified in two ways", len(all), tried.Load(), verified.Load())
 }
 
 // live are the objects whose damage a verification must tell: all but those

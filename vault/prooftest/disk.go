@@ -63,7 +63,7 @@ type node struct {
 	link   string
 	data   []byte
 	synced []byte
-	time   int64
+	time   int64 // of modification; 0: that of the writing
 }
 
 // Load reads a folder, all of which is taken to be synced.
@@ -275,7 +275,7 @@ func (d *Disk) Save(dir string) error {
 			err = os.Link(first[n], to)
 		default:
 			first[n] = to
-			if err = os.WriteFile(to, n.data, 0o600); err == nil {
+			if err = os.WriteFile(to, n.data, 0o600); err == nil && n.time != 0 {
 				err = os.Chtimes(to, time.Time{}, time.Unix(0, n.time))
 			}
 		}

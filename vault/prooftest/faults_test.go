@@ -75,7 +75,7 @@ func TestFaultyStore(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d runs, %d snapshots", runs.Load(), committed.Load())
+	t.Logf("tried: %d seeded runs on a faulty store, %d snapshots made", runs.Load(), committed.Load())
 	if n > 100 && committed.Load() < int64(n) {
 		t.Error("hardly anything was backed up")
 	}

@@ -59,7 +59,7 @@ func TestBitFlips(t *testing.T) {
 			if i < 5 {
 				t.Errorf("only %d objects were stored", i-1)
 			}
-			t.Logf("%d objects, each with a bit flipped", i-1)
+			t.Logf("tried: bits flipped on the way to the store in %d objects", i-1)
 			break
 		}
 		switch {

@@ -23,27 +23,36 @@ import (
 //
 // It waits for children of any kind, so it must be all that its process does.
 func Record(dir string, cmd *exec.Cmd) ([]Change, error) {
+	r := &recorder{dir: dir}
+	err := r.run(cmd)
+	if err == nil && r.code != 0 {
+		err = fmt.Errorf("the program ended with %d", r.code)
+	}
+	return r.changes, err
+}
+
+// run starts a program and follows it to its end.
+func (r *recorder) run(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	pid := cmd.Process.Pid
+	r.pid = cmd.Process.Pid
+	r.calls, r.known = map[int]*call{}, map[int]bool{r.pid: true}
 	var ws unix.WaitStatus
-	if _, err := unix.Wait4(pid, &ws, unix.WALL, nil); err != nil {
-		return nil, err
+	if _, err := unix.Wait4(r.pid, &ws, unix.WALL, nil); err != nil {
+		return err
 	}
 	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
-	if err := unix.PtraceSetOptions(pid, options); err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
+	if err := unix.PtraceSetOptions(r.pid, options); err != nil {
+		return fmt.Errorf("trace: %w", err)
 	}
-	if err := unix.PtraceSyscall(pid, 0); err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
+	if err := unix.PtraceSyscall(r.pid, 0); err != nil {
+		return fmt.Errorf("trace: %w", err)
 	}
-	r := &recorder{dir: dir, pid: pid, calls: map[int]*call{}, known: map[int]bool{pid: true}}
-	err := r.follow()
-	return r.changes, err
+	return r.follow()
 }
 
 // A recorder follows the threads of one process.
@@ -53,6 +62,11 @@ type recorder struct {
 	calls   map[int]*call // what each thread has begun
 	known   map[int]bool
 	changes []Change
+	code    int // with which the program ended
+
+	fault *Fault // nil: nothing fails
+	seen  int    // calls that the fault could have been
+	hit   string // the path at which it was
 }
 
 // A call is a system call with what could be told of it at its beginning.
@@ -63,6 +77,7 @@ type call struct {
 	to   string
 	data []byte
 	was  bool // a file was there
+	errs bool // it is made to fail
 }
 
 // follow handles the stops of all threads until the process ends.
@@ -79,10 +94,10 @@ func (r *recorder) follow() error {
 			if tid != r.pid {
 				continue
 			}
-			if ws.Exited() && ws.ExitStatus() == 0 {
-				return nil
+			if r.code = ws.ExitStatus(); ws.Signaled() {
+				return fmt.Errorf("the program ended by signal %d", ws.Signal())
 			}
-			return fmt.Errorf("the program ended with %d, signal %d", ws.ExitStatus(), ws.Signal())
+			return nil
 		case !ws.Stopped():
 			continue
 		}
@@ -108,6 +123,9 @@ func (r *recorder) follow() error {
 func (r *recorder) stop(tid int) error {
 	var info [88]byte // struct ptrace_syscall_info
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, 0x420e, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info)), 0, 0)
+	if errno == unix.ESRCH { // the program ends, by another thread
+		return nil
+	}
 	if errno != 0 {
 		return fmt.Errorf("trace: look at a system call: %w", errno)
 	}
@@ -120,9 +138,13 @@ func (r *recorder) stop(tid int) error {
 		}
 		r.begin(tid, c)
 		r.calls[tid] = c
+		return r.fail(tid, c)
 	case 2: // the end
 		c := r.calls[tid]
 		delete(r.calls, tid)
+		if c != nil && c.errs {
+			return answer(tid, r.fault.Err)
+		}
 		if result := int64(word(0)); c != nil && result >= 0 {
 			return r.end(c, result)
 		}

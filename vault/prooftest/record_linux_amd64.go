@@ -1,6 +1,11 @@
 package prooftest
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // beginOld knows the calls that only this processor still has.
 func (r *recorder) beginOld(c *call) {
@@ -15,4 +20,21 @@ func (r *recorder) beginOld(c *call) {
 	case unix.SYS_OPEN, unix.SYS_CREAT, unix.SYS_TRUNCATE, unix.SYS_LINK, unix.SYS_MKNOD:
 		c.path = at(0)
 	}
+}
+
+// skip makes a call that has begun be one that there is none of.
+func skip(tid int) error { return change(tid, func(r *unix.PtraceRegs) { r.Orig_rax = ^uint64(0) }) }
+
+// answer makes a call that has ended be one that failed.
+func answer(tid int, err syscall.Errno) error {
+	return change(tid, func(r *unix.PtraceRegs) { r.Rax = uint64(-int64(err)) })
+}
+
+func change(tid int, do func(*unix.PtraceRegs)) error {
+	var r unix.PtraceRegs
+	if err := unix.PtraceGetRegs(tid, &r); err != nil {
+		return fmt.Errorf("trace: change a system call: %w", err)
+	}
+	do(&r)
+	return unix.PtraceSetRegs(tid, &r)
 }

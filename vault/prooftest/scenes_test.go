@@ -170,7 +170,7 @@ func againEnrol(folder string) func(ctx context.Context, w *world) error {
 			if err != nil {
 				return err
 			}
-			v, err := vault.Open(ctx, w.store, vault.OpenOptions{State: dir, Kit: w.kit()})
+			v, err := vault.Open(ctx, w.store, vault.OpenOptions{State: dir, Kit: w.kit(), Safety: w.safety()})
 			if err != nil {
 				return err
 			}

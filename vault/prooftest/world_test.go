@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"coffer/remote"
+	dirstore "coffer/remote/dir"
 	"coffer/remote/mem"
 	"coffer/vault"
 	"coffer/vault/backup"
@@ -37,6 +38,7 @@ var project = trust.ProjectID("00112233445566aa")
 type world struct {
 	Home   string // state, kit, and what a scene restores
 	Source string // the folder that is backed up
+	Folder bool   // the remote is a folder of the home, and has the clock of the machine
 	Now    time.Time
 	Want   map[string]map[string]string // the files of each snapshot, by its ID
 
@@ -55,6 +57,9 @@ func newWorld(t testing.TB) *world {
 
 func emptyWorld(t testing.TB) *world {
 	w := &world{Home: vaulttest.Folder(t), Source: vaulttest.Folder(t), Want: map[string]map[string]string{}, store: mem.New()}
+	if _, ok := t.(onFolder); ok {
+		w.Folder, w.store = true, w.open(w.Home)
+	}
 	w.Now = time.Now().Add(-365 * day).UTC().Truncate(time.Second)
 	w.wind()
 	for i := range 3 {
@@ -64,6 +69,33 @@ func emptyWorld(t testing.TB) *world {
 	return w
 }
 
+// An onFolder test has its worlds on a remote that is a folder.
+type onFolder struct{ testing.TB }
+
+// open opens the remote that is a folder of a home.
+func (w *world) open(home string) remote.Store {
+	dir := filepath.Join(home, vaultFolder)
+	err := os.MkdirAll(dir, 0o700)
+	store, err2 := dirstore.Open(dir)
+	if err := errors.Join(err, err2); err != nil {
+		panic(err)
+	}
+	return store
+}
+
+const vaultFolder = "vault"
+
+// safety are the ages in force: of a folder, those that do not ask how long this
+// machine has been on.
+func (w *world) safety() *vault.Safety {
+	if !w.Folder {
+		return nil
+	}
+	s := vault.DefaultSafety
+	s.GraceBoot = 1
+	return &s
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -71,8 +103,26 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// pass lets time pass on the remote.
-func (w *world) pass(d time.Duration) { w.Now = w.Now.Add(d) }
+// pass lets time pass on the remote. What lies in a folder grows older.
+func (w *world) pass(d time.Duration) {
+	w.Now = w.Now.Add(d)
+	if !w.Folder {
+		return
+	}
+	err := filepath.WalkDir(filepath.Join(w.Home, vaultFolder), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(path, time.Time{}, info.ModTime().Add(-d))
+	})
+	if err != nil {
+		panic(err)
+	}
+}
 
 // wind makes the world's time that of its store.
 func (w *world) wind() {
@@ -84,7 +134,9 @@ func (w *world) wind() {
 		}
 		s = u.Unwrap()
 	}
-	s.(interface{ SetClock(func() time.Time) }).SetClock(func() time.Time { return w.Now })
+	if s, ok := s.(interface{ SetClock(func() time.Time) }); ok {
+		s.SetClock(func() time.Time { return w.Now })
+	}
 }
 
 // write makes a file that does not compress; its content follows from the seed.
@@ -131,7 +183,7 @@ func (w *world) device(ctx context.Context, lend bool) (*vault.Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := vault.OpenOptions{State: dir}
+	o := vault.OpenOptions{State: dir, Safety: w.safety()}
 	if lend {
 		o.Kit = w.kit()
 	}
@@ -140,7 +192,7 @@ func (w *world) device(ctx context.Context, lend bool) (*vault.Vault, error) {
 
 // lent opens the vault by the kit alone.
 func (w *world) lent(ctx context.Context) (*vault.Vault, error) {
-	return vault.Open(ctx, w.store, vault.OpenOptions{Kit: w.kit()})
+	return vault.Open(ctx, w.store, vault.OpenOptions{Kit: w.kit(), Safety: w.safety()})
 }
 
 func (w *world) backUp(ctx context.Context) error {
@@ -204,8 +256,12 @@ func (w *world) restore(ctx context.Context, o restore.Options) error {
 		return err
 	}
 	src, err := v.Source(ctx, snap)
-	if err == nil {
-		_, err = restore.Run(ctx, src, o)
+	if err != nil {
+		return err
+	}
+	res, err := restore.Run(ctx, src, o)
+	for _, p := range res.Failed.First {
+		err = errors.Join(err, p.Err)
 	}
 	return err
 }
@@ -383,6 +439,12 @@ func unmirror(files map[string][]byte) *mem.Store {
 // save writes a world into its home, for another process.
 func (w *world) save(t testing.TB) {
 	t.Helper()
+	b, err := json.Marshal(w)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(w.Home, worldFile), b, 0o600))
+	if w.Folder {
+		return
+	}
 	m := mirror{w.store.(*mem.Store), filepath.Join(w.Home, remoteFolder)}
 	must(t, os.Mkdir(m.dir, 0o700))
 	for i, err := range w.store.List(t.Context(), "", "") {
@@ -391,9 +453,6 @@ func (w *world) save(t testing.TB) {
 		must(t, err)
 		must(t, m.keep(remote.NewObject(i.Name, b), i.Time))
 	}
-	b, err := json.Marshal(w)
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(w.Home, worldFile), b, 0o600))
 }
 
 const worldFile = "world.json"
@@ -408,6 +467,10 @@ func loadWorld(home string) (*world, error) {
 	if err := json.Unmarshal(b, w); err != nil {
 		return nil, err
 	}
+	if w.Home = home; w.Folder {
+		w.store = w.open(home)
+		return w, nil
+	}
 	dir := filepath.Join(home, remoteFolder)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -419,7 +482,7 @@ func loadWorld(home string) (*world, error) {
 			return nil, err
 		}
 	}
-	w.Home, w.store = home, mirror{unmirror(files), dir}
+	w.store = mirror{unmirror(files), dir}
 	w.wind()
 	return w, nil
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package prooftest_test
+
+const raced = false

@@ -310,7 +310,7 @@ func TestNinetyDays(t *testing.T) {
 }
 
 func ninetyDays(t *testing.T, loc *time.Location, begin time.Time, seed uint64) {
-	l := &laptop{t: t, rng: rand.New(rand.NewPCG(seed, 3)), dir: folder(t), skew: begin.Sub(time.Now())}
+	l := &laptop{t: t, rng: rand.New(&dice{pcg: rand.NewPCG(seed, 3)}), dir: folder(t), skew: begin.Sub(time.Now())}
 	end := begin.AddDate(0, 0, 90)
 	for i, spec := range []string{"0 * * * *", "30 2 * * *", "30 1 * * *", "15 9-18 * * 1-5", "*/20 8,20 1,15 * 0"} {
 		s, err := schedule.Parse(spec, loc)
@@ -331,7 +331,7 @@ func ninetyDays(t *testing.T, loc *time.Location, begin time.Time, seed uint64) 
 			t.Errorf("%s: the days were too calm, or too wild, to prove anything", w.name)
 		}
 	}
-	t.Logf("%d boots, %d times the memory was torn", l.boots, l.tornings)
+	t.Logf("tried: %d boots of the daemon, %d with its memory torn", l.boots, l.tornings)
 }
 
 // folder is a folder that goes with the test, on a disk in memory where there

@@ -1,13 +1,15 @@
-# make test   every check and test there is: the one command before a commit
+# make test   every check and test there is, and a short form of all that
+#             follows: the one command before a commit. Half an hour
 # make build  the program, ./coffer
 # make fuzz   each fuzz target for FUZZTIME
 # make golden, hostile, privacy, mutate
-#             kept vaults; names, races, and files that others change; what leaks;
-#             what no test would notice (ONLY a part of a file name, SAMPLE of each room)
+#             kept vaults; names, races, files that others change, MANY in one
+#             folder; what leaks; what no test would notice (ONLY a part of a
+#             file name, SAMPLE of each room)
 # make crash  the machine stops at every change to its files and to a remote
 # make faults seeded runs on a store that fails in every way; SEEDS lives of five
 # make damage every object of a vault damaged in every way, bits flipped in memory
-# make disks  disks that are full, out of files, or read-only
+# make disks  disks that are full, out of files, over a quota, read-only, or fail
 # make race   the tests under the race detector, in ROOMS
 # make soak   two machines on a MinIO for SOAK, with flat memory; nothing left
 # make bench  the benchmarks, COUNT times, into BENCH, for benchstat
@@ -21,17 +23,41 @@ BENCH ?= bench-$(VERSION).txt
 ROOMS ?= ./...
 SEEDS ?= 20000
 SOAK ?= 30m
+MANY ?= 1000000
+COUNTS ?= /dev/stdout
 
-.PHONY: build test format vet servers fuzz golden hostile privacy mutate crash faults damage disks race soak bench
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
+.PHONY: build test tests short format vet servers fuzz golden hostile privacy mutate crash faults damage disks race soak bench
 
 # First, so that a bare make builds. Without C the binary runs on any Linux,
 # and with -trimpath the same sources give the same bytes everywhere.
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o coffer ./cmd/coffer
 
-# Of the stories of vault/prune a plain go test plays a tenth.
+# What was tried is told in the end, all of it together.
 test: format vet servers
-	COFFER_STORIES=10000 go test -timeout 30m ./...
+	@counts=$$(mktemp); $(MAKE) --no-print-directory COUNTS=$$counts tests short; code=$$?; \
+	echo; echo "tried:"; cat $$counts; rm $$counts; exit $$code
+
+# Of the stories of vault/prune a plain go test plays a tenth.
+tests:
+	$(call tested,COFFER_STORIES=10000,-timeout 30m ./...)
+
+# What a plain go test has in no form. The others are in it: golden, hostile,
+# privacy, crash, faults, damage and disks as they are or with smaller numbers,
+# and half a minute of the soak.
+short:
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=500x
+	@$(MAKE) --no-print-directory race ROOMS='$(RACES)' COFFER_SEEDS=100 COFFER_STORIES=100
+	@$(MAKE) --no-print-directory mutate SAMPLE=3
+
+# tested runs tests, with $(1) in the environment, tells of each package as it
+# ends and of all that failed, and keeps what the tests counted.
+tested = @log=$$(mktemp); $(1) go test -v $(2) 2>&1 | tee $$log | grep --line-buffered -E '^(ok|FAIL|panic:)[[:blank:]]|^--- FAIL'; \
+	code=$${PIPESTATUS[0]}; [ $$code = 0 ] || grep -vE '^(=== |[?])|^ *--- PASS' $$log; \
+	sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: tried: /  /p' $$log >>$(COUNTS); rm $$log; exit $$code
 
 format:
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt -w these:"; echo "$$unformatted"; exit 1; }
@@ -52,57 +78,55 @@ servers:
 # rest there. A short run is bounded by executions, so that it costs the same
 # everywhere.
 fuzz:
-	@set -e; binaries=$$(mktemp -d); trap 'rm -r "$$binaries"' EXIT; cache=$$(go env GOCACHE)/fuzz; \
+	@set -e; binaries=$$(mktemp -d); trap 'rm -r "$$binaries"' EXIT; cache=$$(go env GOCACHE)/fuzz; targets=0 executions=0; \
 	for folder in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
 		go test -c -fuzz . -o "$$binaries/fuzz.test" $$folder; \
 		for target in $$(cd $$folder && "$$binaries/fuzz.test" -test.list '^Fuzz'); do \
 			echo "$$folder $$target"; \
 			(cd $$folder && "$$binaries/fuzz.test" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) \
-				-test.fuzzminimizetime 100x -test.fuzzcachedir "$$cache/$$folder"); \
+				-test.fuzzminimizetime 100x -test.fuzzcachedir "$$cache/$$folder") | tee "$$binaries/log"; \
+			execs=$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$binaries/log" | tail -n 1); \
+			targets=$$((targets + 1)) executions=$$((executions + execs)); \
 		done; \
-	done
+	done; \
+	echo "  $$targets fuzz targets, $$executions executions" >>$(COUNTS)
 
-# These are in make test, too.
 golden:
-	go test -count 1 -v -run 'Golden|Seeds|Stock' ./vault/vaulttest
+	$(call tested,,-count 1 -run 'Golden|Seeds|Stock' ./vault/vaulttest)
 
+# A folder has MANY entries in it.
 hostile:
-	go test -count 1 ./files
-	go test -count 1 -v -run 'Racing|Names|Swapper|Planted|Hostile|Troubled|SameSize|Edits|Limit|VeryMany|Terabyte|WhatIsNo|ErrorInTheMiddle' ./vault/restore ./vault/backup
+	$(call tested,,-count 1 ./files)
+	$(call tested,COFFER_MANY=$(MANY),-count 1 -timeout 1h -run 'Racing|Names|Swapper|Planted|Hostile|Troubled|SameSize|Edits|Limit|VeryMany|Terabyte|WhatIsNo|ErrorInTheMiddle' ./vault/restore ./vault/backup)
 
 privacy: servers
-	go test -count 1 -v -run TestPrivacy ./cmd/coffer
+	$(call tested,,-count 1 -run TestPrivacy ./cmd/coffer)
 
-# Takes hours, so it is not in make test; it says which mutants survived.
+# Takes hours if SAMPLE does not bound it; it says which mutants survived.
 mutate:
-	go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)'
+	@go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)' | tee >(sed -n 's/^\([0-9]* mutants: \)/  \1/p' >>$(COUNTS))
 
-# counted runs tests and shows what they counted, but not each of them.
-counted = @out=$$(mktemp) && { go test -count=1 -v -timeout 24h $(1) >"$$out" 2>&1; code=$$?; \
-	grep -v '^=== \|^ *--- PASS' "$$out"; rm "$$out"; exit $$code; }
-
-# What follows breaks vaults on purpose; a shorter form of each is in make test.
 crash:
-	$(call counted,-run '^(TestStop|TestCutOff|TestKilled)$$' ./vault/prooftest ./cmd/coffer)
-	go test -count=1 -timeout 1h -run Crash ./vault/...
+	$(call tested,,-count 1 -timeout 24h -run '^(TestStop|TestStopKit|TestCutOff|TestKilled)$$' ./vault/prooftest ./cmd/coffer)
+	$(call tested,,-count 1 -timeout 1h -run Crash ./vault/...)
 
 faults:
-	COFFER_SEEDS=$(SEEDS) go test -count=1 -v -timeout 24h -run '^TestFaultyStore$$' ./vault/prooftest
+	$(call tested,COFFER_SEEDS=$(SEEDS),-count 1 -timeout 24h -run '^TestFaultyStore$$' ./vault/prooftest)
 
 damage:
-	$(call counted,-run '^(TestDamage|TestBitFlips|TestRecipientsFlip|TestCheckFindsFlips)$$' ./vault/prooftest ./vault ./chunk/pack)
-	go test -count=1 -timeout 1h -run 'Damage|Missing|Bad|Harm|Attack' ./vault/...
+	$(call tested,,-count 1 -timeout 24h -run '^(TestDamage|TestBitFlips|TestRecipientsFlip|TestCheckFindsFlips)$$' ./vault/prooftest ./vault ./chunk/pack)
+	$(call tested,,-count 1 -timeout 1h -run 'Damage|Missing|Bad|Harm|Attack' ./vault/...)
 
 disks:
-	$(call counted,-run '^TestScripts$$/disk' ./cmd/coffer)
-	go test -count=1 -timeout 1h -run 'Fails|Full|DiskErrors' ./vault/... ./remote/dir ./files
+	$(call tested,,-count 1 -timeout 24h -run '^TestScripts$$/disk' ./cmd/coffer)
+	$(call tested,COFFER_DISK_ERRORS=all,-count 1 -timeout 24h -run 'Fails|Full|DiskErrors' ./vault/... ./remote/dir ./files)
 
 race: servers
-	go test -race -timeout 2h $(ROOMS)
+	$(call tested,,-race -timeout 2h $(ROOMS))
 
 soak: servers
-	go test -count=1 -v -run '^TestNothingIsLeft$$' ./vault/prooftest
-	COFFER_SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./vault/vaulttest
+	$(call tested,,-count 1 -run '^TestNothingIsLeft$$' ./vault/prooftest)
+	$(call tested,COFFER_SOAK=$(SOAK),-count 1 -timeout 24h -run '^TestSoak$$' ./vault/vaulttest)
 
 # Two commits compare with: benchstat bench-ONE.txt bench-OTHER.txt
 bench:

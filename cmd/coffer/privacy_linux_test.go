@@ -79,9 +79,9 @@ func TestPrivacy(t *testing.T) {
 		}
 	}
 	lacks(t, "pings and messages", []byte(strings.Join(r.told("/", ""), "\n")), append([]string{secretUser, secretHost, secretHome, secretTag}, secretFiles...))
-	l.treeLacks(t, srv.Data, secrets)
-	l.treeLacks(t, l.path("vault"), secrets)
-	l.treeLacks(t, l.path(".local"), []string{secretContent, secretGone, secretUser})
+	looked := l.treeLacks(t, srv.Data, secrets) + l.treeLacks(t, l.path("vault"), secrets)
+	looked += l.treeLacks(t, l.path(".local"), []string{secretContent, secretGone, secretUser})
+	t.Logf("tried: %d planted words looked for in %d files and names", len(secrets), looked)
 	if names, _ := exec.Command("grep", "-rl", secretName, l.path(".local")).Output(); len(names) == 0 {
 		t.Error("not even the local state holds the names of the last run: nothing is found where it is")
 	}
@@ -134,10 +134,9 @@ func lacks(t *testing.T, what string, text []byte, words []string) {
 }
 
 // treeLacks wants none of the words in names and bytes of a tree. Where the
-// tree itself lies does not count.
-func (l *lab) treeLacks(t *testing.T, root string, words []string) {
+// tree itself lies does not count. It returns how many things it looked at.
+func (l *lab) treeLacks(t *testing.T, root string, words []string) (n int) {
 	t.Helper()
-	n := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -154,6 +153,7 @@ func (l *lab) treeLacks(t *testing.T, root string, words []string) {
 	if err != nil || n < 10 {
 		t.Errorf("looked at %d things in %s: %v", n, root, err)
 	}
+	return n
 }
 
 // modes wants nothing of a tree to be for others, and returns how much is in it.

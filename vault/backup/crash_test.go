@@ -94,7 +94,7 @@ func (k *keeper) crashEverywhere(t *testing.T, s scene) {
 			})
 		}
 	}
-	t.Logf("%d operations", len(log))
+	t.Logf("tried: crashes of a backup at %d operations", len(log))
 }
 
 // A way is how an operation fails when the machine does.

@@ -70,7 +70,7 @@ func (y *yard) crashEverywhere(t *testing.T, scene func(c *yard, ctx context.Con
 			})
 		}
 	}
-	t.Logf("%d operations", len(log))
+	t.Logf("tried: crashes of a prune at %d operations", len(log))
 }
 
 const crash = fault.Action(-1)

@@ -27,7 +27,7 @@ func TestStories(t *testing.T) {
 		}
 		return len(w.judge.wrong) > 0
 	})
-	t.Logf("%d stories: %+v", n, saw)
+	t.Logf("tried: %d stories of backups beside prunes: %+v", n, saw)
 	if few := int(n / 100); min(saw.snapshots, saw.forgets, saw.withdrawals, saw.late, saw.deleted, saw.condemned, saw.restarts, saw.crashes) < few {
 		t.Error("hardly anything happened in them")
 	}

@@ -74,7 +74,7 @@ func TestRacingProcess(t *testing.T) {
 	if swaps == 0 {
 		t.Error("nothing was swapped")
 	}
-	t.Logf("%d swaps, %d entries refused", swaps, refused)
+	t.Logf("tried: 24 restores raced by %d swaps, %d entries refused", swaps, refused)
 	if after := canary(t, outside); !slices.Equal(before, after) {
 		t.Errorf("outside:\n%s\nwas\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
 	}
@@ -230,6 +230,7 @@ func TestNamesAtRandom(t *testing.T) {
 	if sum := res.Refused.Count + res.Failed.Count + res.Files + res.Links + res.Symlinks + res.Specials + res.Folders; sum < int64(len(names)) {
 		t.Errorf("%d names, and only %d are accounted for: %+v", len(names), sum, res)
 	}
+	t.Logf("tried: %d hostile names, %d refused", len(names), res.Refused.Count)
 	if res.Refused.Count < 1000 || res.Files < 100 {
 		t.Errorf("the names are too harmless, or too harmful: %+v", res)
 	}

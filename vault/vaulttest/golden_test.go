@@ -54,6 +54,10 @@ func TestGolden(t *testing.T) {
 	if len(all) < 2 {
 		t.Fatalf("%d golden vaults, want a classic and a hybrid one at least", len(all))
 	}
+	snapshots := 0
+	defer func() {
+		t.Logf("tried: %d golden vaults, %d snapshots restored with the stock tools and by Coffer", len(all), snapshots)
+	}()
 	for _, g := range all {
 		t.Run(g.Name(), func(t *testing.T) {
 			s := openGolden(t, filepath.Join(goldenFolder, g.Name()))
@@ -61,6 +65,7 @@ func TestGolden(t *testing.T) {
 			if len(expected) < 5 {
 				t.Errorf("%d snapshots, want 5 at least", len(expected))
 			}
+			snapshots += len(expected)
 			for _, e := range expected {
 				t.Run(e.what, func(t *testing.T) { s.t = t; e.check(t, s) })
 			}

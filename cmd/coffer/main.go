@@ -13,18 +13,13 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 )
 
 func main() { os.Exit(realMain()) }
 
 func realMain() int {
-	// Nearly all memory is a few large buffers of packs in the making, which hold
-	// no pointers and live for the whole run: to collect often costs little and
-	// keeps the peak near what is in use.
-	debug.SetGCPercent(10)
-	debug.SetMemoryLimit(200 << 20)
+	tuneCollector()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first Ctrl-C ends the work in order. A second one is not caught any

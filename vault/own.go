@@ -2,9 +2,7 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -37,6 +35,10 @@ type ownHistory struct {
 	fresh   bool      // own.json was not there, or not readable
 	damaged error     // why it was not
 	now     time.Time // by the remote's clock
+
+	file    state.Small // what own.json holds, or will when writing is over
+	durable bool        // and after a crash, too
+	saving  chan error  // of the write at work, if there is one
 }
 
 // newest is the newest snapshot of a project that this device made or inherits.
@@ -70,35 +72,6 @@ type writtenRoll struct {
 type headSeen struct {
 	Seq  uint64 `json:"seq"`
 	Name string `json:"name"`
-}
-
-const ownFile = "own.json"
-
-// loadOwn reads own.json. One that is missing or unreadable is like a new
-// one: the remote's listing fills it again.
-func (v *Vault) loadOwn() *ownHistory {
-	h, err := state.ReadSmall[ownHistory](v.dir, ownFile)
-	if err != nil {
-		h = &ownHistory{fresh: true}
-		if !errors.Is(err, fs.ErrNotExist) {
-			v.notice(ownFile, err, "nothing: it is made anew from what the remote shows")
-			h.damaged = err
-		}
-	}
-	if h.Projects == nil {
-		h.Projects = map[trust.ProjectID]newest{}
-	}
-	if h.Rolls == nil {
-		h.Rolls = map[string]writtenRoll{}
-	}
-	if h.Others == nil {
-		h.Others = map[trust.DeviceID]headSeen{}
-	}
-	return h
-}
-
-func (v *Vault) saveOwn(h *ownHistory) error {
-	return v.dir.WriteSmall(ownFile, h)
 }
 
 // adopt brings what is remembered in line with what the remote shows of this

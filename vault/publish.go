@@ -51,9 +51,7 @@ func (r *Run) publish(ctx context.Context, d draft) (commit.Name, error) {
 			return commit.Name{}, err
 		}
 		name := c.Name()
-		if err := r.willSend(name.Base()); err != nil {
-			return name, err
-		}
+		r.willSend(name.Base())
 		done, err := r.stageCheckPublish(ctx, d, remote.NewObject(name.String(), obj))
 		if err != nil {
 			return name, err
@@ -97,11 +95,12 @@ func (r *Run) settlePending(ctx context.Context) error {
 	return nil
 }
 
-// willSend notes that a commit may be sent, so that it is known for one of
-// this state's own if its acknowledgement is lost.
-func (r *Run) willSend(base string) error {
+// willSend begins to note that a commit may be sent, so that it is known for
+// one of this state's own if its acknowledgement is lost. It is staged and
+// checked meanwhile, and not sent before the note is durable.
+func (r *Run) willSend(base string) {
 	r.own.Pending = append(r.own.Pending, base)
-	return r.v.saveOwn(r.own)
+	r.v.beginSave(r.own, true)
 }
 
 // sent notes a commit that is visible. The next run finds it on the remote if
@@ -115,12 +114,17 @@ func (r *Run) sent(name commit.Name, c *commit.Commit, obj []byte, d draft) {
 		r.own.Projects[d.project] = p
 	}
 	r.own.Pending = slices.DeleteFunc(r.own.Pending, func(p string) bool { return p == name.Base() })
-	r.saveOwn()
+	// It is only good to have: the remote has it all. So nobody waits until it
+	// is durable, and of another thing's commit it is waited for in its turn.
+	r.v.beginSave(r.own, false)
 }
 
-// saveOwn saves what is only good to have: the remote has it all.
-func (r *Run) saveOwn() {
-	if err := r.v.saveOwn(r.own); err != nil {
+// settleOwn waits for own.json.
+func (r *Run) settleOwn() {
+	if r.own == nil {
+		return
+	}
+	if err := r.own.saved(); err != nil {
 		r.warn(fmt.Errorf("it is committed, but that was not noted on this machine: %w", err))
 	}
 }
@@ -130,10 +134,10 @@ func (r *Run) saveOwn() {
 func (r *Run) stageCheckPublish(ctx context.Context, d draft, o remote.Object) (done bool, err error) {
 	staged, err := r.v.store.Stage(ctx, o, r.v.safety.CommitLife)
 	if err != nil {
-		return false, fmt.Errorf("stage commit %s: %w", o.Name, err)
+		return false, errors.Join(fmt.Errorf("stage commit %s: %w", o.Name, err), r.own.saved())
 	}
 	defer staged.Discard(context.WithoutCancel(ctx))
-	if err := r.check(ctx, d); err != nil {
+	if err := errors.Join(r.check(ctx, d), r.own.saved()); err != nil {
 		return false, err
 	}
 	err = staged.Publish(ctx)

@@ -268,6 +268,7 @@ func (r *Run) release() error {
 		return nil
 	}
 	r.ended = true
+	r.settleOwn()
 	var err error
 	if r.index != nil {
 		err = r.index.Close()

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -54,7 +55,8 @@ func (v *Vault) namedPath(project string) string {
 	return filepath.Join(v.dir.Path(), "projects", project, "segments")
 }
 
-// saveNamed keeps the beginnings of the IDs of the project's segments.
+// saveNamed keeps the beginnings of the IDs of the project's segments, which an
+// unchanged tree leaves as they are.
 func (r *Run) saveNamed() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,7 +64,11 @@ func (r *Run) saveNamed() error {
 	for _, p := range r.named {
 		b = binary.BigEndian.AppendUint64(b, p)
 	}
-	return files.WriteAtomic(r.v.namedPath(string(r.o.Project)), b, 0o600)
+	path := r.v.namedPath(string(r.o.Project))
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, b) {
+		return nil
+	}
+	return files.WriteAtomic(path, b, 0o600)
 }
 
 // namedIDs yields the beginning of each ID that the present manifests name. On

@@ -14,6 +14,8 @@ import (
 	"path"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"coffer/remote"
 )
 
@@ -97,7 +99,8 @@ func (s *Store) write(ctx context.Context, root *os.Root, prefix string, o remot
 	if err != nil {
 		return "", err
 	}
-	if err := fill(ctx, f, o.Data); err != nil {
+	above := s.beginSyncAbove(root, folder)
+	if err := errors.Join(fill(ctx, f, o.Data), above()); err != nil {
 		root.Remove(name)
 		return "", err
 	}
@@ -172,17 +175,32 @@ func (s *Store) makeFolders(root *os.Root, folder string) error {
 // sync makes the entries of folder durable, and the folders it lies in where
 // they may be new, or always when all is set.
 func (s *Store) sync(root *os.Root, folder string, all bool) error {
-	for f := folder; ; f = path.Dir(f) {
-		if f != folder && !all && s.known(folder) {
-			return nil
-		}
-		if err := syncPath(root, f); err != nil {
-			return err
-		}
-		if f == "." {
+	if all {
+		s.forget(folder)
+	}
+	above := s.beginSyncAbove(root, folder)
+	return errors.Join(syncPath(root, folder), above())
+}
+
+// beginSyncAbove begins to make durable the folders that folder, which is there,
+// lies in, up to the root, where they may be new. They are synced at once, since
+// a disk does so in the time of one. The function it returns waits for them.
+func (s *Store) beginSyncAbove(root *os.Root, folder string) (wait func() error) {
+	if s.known(folder) {
+		return func() error { return nil }
+	}
+	var g errgroup.Group
+	for f := folder; f != "."; {
+		f = path.Dir(f)
+		above := f
+		g.Go(func() error { return syncPath(root, above) })
+	}
+	return func() error {
+		err := g.Wait()
+		if err == nil {
 			s.remember(folder)
-			return nil
 		}
+		return err
 	}
 }
 

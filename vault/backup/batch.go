@@ -48,6 +48,7 @@ type item struct {
 	deep  span
 	packs span
 	table int
+	nth   uint64 // see state.Record
 
 	// Of an entry that is new or changed.
 	entry *manifest.Entry
@@ -93,6 +94,9 @@ func (b *batch) keep(it *item, rec *state.Record) {
 	b.packs = append(b.packs, rec.Packs...)
 	it.packs.to = len(b.packs)
 	it.table = b.table(rec.Series)
+	if rec.Stat == it.stat {
+		it.nth = rec.Nth
+	}
 }
 
 func (b *batch) full(working int) bool {

@@ -58,7 +58,7 @@ func (p *pass) writeKept(b *manifest.Builder, from *batch, it *item) error {
 	rec := &p.kept
 	*rec = state.Record{
 		Path: from.bytes(it.path), Stat: it.stat, Packs: from.packs[it.packs.from:it.packs.to],
-		Deep: from.bytes(it.deep), Line: from.bytes(it.line), Series: from.tables[it.table],
+		Deep: from.bytes(it.deep), Line: from.bytes(it.line), Series: from.tables[it.table], Nth: it.nth,
 	}
 	p.useAll(rec)
 	if err := b.AddLine(rec.Path, rec.Line, rec.Series); err != nil {

@@ -20,6 +20,7 @@ import (
 // concurrent use.
 type Base struct {
 	sources []*ManifestReader // those behind the first count only after its end
+	final   *ManifestReader   // of sources, if it is there: the last finished manifest
 	last    []byte            // path served last
 	served  bool
 	damaged int // of sources already closed, and files that could not be opened
@@ -32,12 +33,16 @@ type Base struct {
 // Next reads the next record into rec, valid until the next call.
 func (b *Base) Next(rec *Record) bool {
 	for len(b.sources) > 0 {
-		for b.sources[0].Next(rec) {
+		from := b.sources[0]
+		for from.Next(rec) {
 			if b.served && comparePaths(rec.Path, b.last) <= 0 {
 				continue
 			}
 			b.last = append(b.last[:0], rec.Path...)
 			b.served = true
+			if from == b.final && from.damaged == 0 {
+				rec.Nth = from.records
+			}
 			return true
 		}
 		b.dropFirst()
@@ -135,6 +140,9 @@ func (d *Dir) BeginManifest(project, root string) (*Base, *ManifestWriter, error
 		return nil, nil, errors.Join(fmt.Errorf("begin local manifest: %w", err), b.Close())
 	}
 	w, err := newManifestWriter(paths, root, seed)
+	if err == nil {
+		err = w.follow(b)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("begin local manifest: %w", err), b.Close())
 	}
@@ -152,7 +160,7 @@ func (b *Base) open(paths manifestPaths, root string) (seed []chunk.Series, err 
 	if final == nil {
 		return seed, nil
 	}
-	b.sources = append(b.sources, final)
+	b.sources, b.final = append(b.sources, final), final
 	table, ok := final.lastTable()
 	if !ok {
 		_, table, _ = final.survey()

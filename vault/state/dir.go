@@ -149,8 +149,17 @@ func newFile(path string) (*renameio.PendingFile, error) {
 }
 
 // replaceFile puts data in place of the file at path: after a crash at any
-// point either the old or the new file is there, whole.
+// point either the old or the new file is there, whole; after it returns, the
+// new one.
 func replaceFile(path string, data []byte) error {
+	if err := exchangeFile(path, data); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// exchangeFile is replaceFile that does not wait until the new name is durable.
+func exchangeFile(path string, data []byte) error {
 	f, err := newFile(path)
 	if err != nil {
 		return err
@@ -159,10 +168,7 @@ func replaceFile(path string, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return f.CloseAtomicallyReplace()
 }
 
 // removeFile removes the file at path for good; one that is not there is fine.

@@ -335,7 +335,7 @@ func TestBaseAfterKills(t *testing.T) {
 	}
 	w.Close()
 	names, err := filepath.Glob(d.file("projects", project, "*"))
-	if err != nil || len(names) != 2 {
+	if err != nil || len(names) != 1 {
 		t.Errorf("files left: %v", names)
 	}
 }

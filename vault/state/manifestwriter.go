@@ -27,11 +27,14 @@ var (
 
 // A ManifestWriter notes what a run finds of one root. What it has written is
 // the checkpoint from which the next run goes on if this one is killed; with
-// Commit it becomes the root's manifest. It is safe for concurrent use, but
-// there is one order of records.
+// Commit it becomes the root's manifest. While it is told the records of the
+// last manifest one after another it writes nothing, and if that was all, that
+// one stays. It is safe for concurrent use, but there is one order of records.
 type ManifestWriter struct {
 	mu         sync.Mutex
-	f          *os.File
+	f          *os.File // nil while there is nothing to write
+	root       string
+	old        *ManifestReader // the last manifest, while nothing differs from it
 	checkpoint string
 	former     string // the checkpoint of the run before
 	final      string
@@ -54,21 +57,24 @@ func newManifestWriter(paths manifestPaths, root string, seed []chunk.Series) (*
 		return nil, fmt.Errorf("path of root is longer than %d bytes", maxRoot)
 	}
 	w := &ManifestWriter{
-		checkpoint: paths.checkpoint, former: paths.former, final: paths.final,
+		checkpoint: paths.checkpoint, former: paths.former, final: paths.final, root: root,
 		table:   append([]chunk.Series(nil), seed...),
 		buf:     make([]byte, blockHead, blockSize+blockSize/8),
 		flushed: time.Now(),
 	}
 	rand.Read(w.id[:])
-	f, err := openPrivate(paths.checkpoint, os.O_RDWR|os.O_EXCL)
+	return w, nil
+}
+
+// create begins the checkpoint.
+func (w *ManifestWriter) create() error {
+	f, err := openPrivate(w.checkpoint, os.O_RDWR|os.O_EXCL)
 	if err != nil {
-		return nil, err
+		w.err = fmt.Errorf("begin local manifest: %w", err)
+		return w.err
 	}
 	w.f = f
-	if err := w.write(manifestHeader(w.id, root)); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return w, nil
+	return w.write(manifestHeader(w.id, w.root))
 }
 
 // SeriesPos returns the position of a series in the writer's table, for
@@ -102,6 +108,16 @@ func (w *ManifestWriter) Add(rec *Record) error {
 	}
 	if w.records > 0 && comparePaths(rec.Path, w.last) <= 0 {
 		return fmt.Errorf("note %q after %q: %w", rec.Path, w.last, errOrder)
+	}
+	if w.old != nil {
+		if rec.Nth == w.records+1 {
+			w.last = append(w.last[:0], rec.Path...)
+			w.records++
+			return nil
+		}
+		if err := w.leave(); err != nil {
+			return err
+		}
 	}
 	if !w.fits(rec.Series) || !w.holds(rec.Packs) {
 		return ErrSeries
@@ -170,7 +186,7 @@ func (w *ManifestWriter) Flush() error {
 
 func (w *ManifestWriter) flush() error {
 	w.flushed = time.Now()
-	if len(w.buf) == blockHead {
+	if len(w.buf) == blockHead || w.old != nil {
 		return nil
 	}
 	return w.writeBlock(kindRecords)
@@ -204,6 +220,9 @@ func (w *ManifestWriter) LeftOut() int {
 func (w *ManifestWriter) Commit() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.old != nil && w.old.whole(w.records) {
+		return w.close()
+	}
 	if w.err == nil {
 		w.finish()
 	}
@@ -223,6 +242,11 @@ func (w *ManifestWriter) Commit() error {
 
 // finish writes what is left and the end block. Its error is kept in w.
 func (w *ManifestWriter) finish() error {
+	if w.old != nil {
+		if err := w.leave(); err != nil {
+			return err
+		}
+	}
 	if err := w.flush(); err != nil {
 		return err
 	}
@@ -241,7 +265,10 @@ func (w *ManifestWriter) close() error {
 	if w.closed {
 		return w.err
 	}
-	err := errors.Join(w.err, w.f.Close())
+	err := w.err
+	if w.f != nil {
+		err = errors.Join(err, w.f.Close())
+	}
 	w.closed, w.err = true, os.ErrClosed
 	return err
 }

@@ -27,6 +27,11 @@ type Record struct {
 
 	Line   []byte         // the entry's line of the manifest
 	Series []chunk.Series // what Packs and Line mean by a position
+
+	// Nth is the record's place in the last finished manifest of its root, from
+	// 1; 0 if it is not from there. Who changes anything in it sets it to 0. It
+	// is not stored.
+	Nth uint64
 }
 
 // A PackNo is a pack, by the position of its series in a table.
@@ -121,7 +126,7 @@ func parseRecord(b []byte, table []chunk.Series, r *Record) error {
 		return errRecord
 	}
 	r.Racy = b[0] == flagRacy
-	r.Series = table
+	r.Series, r.Nth = table, 0
 	parseStat(b[1:], &r.Stat)
 	p := cursor{b: b[1+statSize:]}
 	r.Path = p.bytes(p.uvarint())

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,8 +46,43 @@ func ReadSmall[T any](d *Dir, name string) (*T, error) {
 // of that name, durably. The name is of letters, digits, dots and dashes. A
 // string in v that may not be UTF-8 must be a [Text].
 func (d *Dir) WriteSmall(name string, v any) error {
-	if err := checkSmallName(name); err != nil {
-		return fmt.Errorf("write small file: %w", err)
+	s, err := EncodeSmall(name, v)
+	if err != nil {
+		return err
 	}
-	return d.change(func() error { return writeSealed(d.file(name), v) })
+	return d.PutSmall(s, true)
+}
+
+// A Small is a small file as it is written. The zero value is none.
+type Small struct {
+	name string
+	data []byte
+}
+
+// EncodeSmall makes of v what [Dir.WriteSmall] writes.
+func EncodeSmall(name string, v any) (Small, error) {
+	if err := checkSmallName(name); err != nil {
+		return Small{}, fmt.Errorf("write small file: %w", err)
+	}
+	data, err := sealLine(v)
+	if err != nil {
+		return Small{}, fmt.Errorf("write %s: %w", name, err)
+	}
+	return Small{name, data}, nil
+}
+
+// Equal tells whether both are the same file with the same content.
+func (s Small) Equal(o Small) bool { return s.name == o.name && bytes.Equal(s.data, o.data) }
+
+// PutSmall puts s in place of the file of its name. After a crash either the
+// former one or s is there, whole; after a return with durable it is s.
+func (d *Dir) PutSmall(s Small, durable bool) error {
+	replace := exchangeFile
+	if durable {
+		replace = replaceFile
+	}
+	if err := d.change(func() error { return replace(d.file(s.name), s.data) }); err != nil {
+		return fmt.Errorf("write %s: %w", s.name, err)
+	}
+	return nil
 }

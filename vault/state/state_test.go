@@ -174,6 +174,7 @@ func fill(t testing.TB, d *Dir) {
 	}
 	_, w, err := d.BeginManifest(id, "/home/docs")
 	check(err)
+	check(w.Add(&Record{Path: []byte("b"), Stat: files.Stat{Type: files.Regular}, Line: []byte("{}")}))
 	check(w.Close())
 }
 

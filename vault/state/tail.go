@@ -181,11 +181,13 @@ func listTails(folder string) ([]uint64, error) {
 
 // A tailWriter appends records to one generation.
 type tailWriter struct {
-	f     *os.File
-	gen   uint64
-	end   int64
-	dirty bool
-	buf   []byte
+	f      *os.File
+	folder string
+	gen    uint64
+	end    int64
+	fresh  bool // its name may not be durable yet
+	dirty  bool
+	buf    []byte
 }
 
 // openTail opens a generation for appending and yields what it holds.
@@ -195,17 +197,13 @@ func openTail(folder string, gen uint64, yield func(tailRecord)) (*tailWriter, i
 		return nil, 0, err
 	}
 	end, damaged, err := loadTail(f, gen, yield)
-	switch {
-	case err != nil:
-	case end == 0: // it may be new
-		err = errors.Join(f.Truncate(0), syncFolder(folder))
-	default:
+	if err == nil {
 		err = f.Truncate(int64(end))
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	return &tailWriter{f: f, gen: gen, end: int64(end)}, damaged, nil
+	return &tailWriter{f: f, folder: folder, gen: gen, end: int64(end), fresh: end == 0}, damaged, nil
 }
 
 // append writes a record at the end. After an error the next one takes its
@@ -226,7 +224,11 @@ func (w *tailWriter) sync() error {
 		return nil
 	}
 	w.dirty = false
-	return w.f.Sync()
+	if err := w.f.Sync(); err != nil || !w.fresh {
+		return err
+	}
+	w.fresh = false
+	return syncFolder(w.folder)
 }
 
 func (w *tailWriter) close() error { return errors.Join(w.sync(), w.f.Close()) }

@@ -45,6 +45,7 @@ type bench struct {
 	o        options
 	self     string
 	scratch  string
+	home     string // of all that the programs write
 	source   string
 	programs []found
 	proxy    *proxy
@@ -94,6 +95,11 @@ func (b *bench) prepare() (err error) {
 	if b.scratch, err = os.MkdirTemp(b.o.scratch, "coffer-bench-"); err != nil {
 		return err
 	}
+	if b.home = b.scratch; b.o.home != "" {
+		if b.home, err = os.MkdirTemp(b.o.home, "coffer-bench-"); err != nil {
+			return err
+		}
+	}
 	if b.o.restoreTo == "" {
 		b.o.restoreTo = b.scratch
 	}
@@ -107,6 +113,7 @@ func (b *bench) close() {
 	}
 	if !b.o.keep {
 		os.RemoveAll(b.scratch)
+		os.RemoveAll(b.home)
 	}
 }
 
@@ -181,7 +188,7 @@ func (b *bench) round(ctx context.Context, round int) error {
 
 // begin makes the place of a program and an empty target.
 func (b *bench) begin(ctx context.Context, f found, round int) (place, error) {
-	dir := filepath.Join(b.scratch, f.name)
+	dir := filepath.Join(b.home, f.name)
 	p := place{home: dir + "/home", source: b.source, folder: dir + "/target", target: filepath.Join(b.o.restoreTo, "coffer-bench-restored-"+f.name)}
 	if b.proxy != nil {
 		p.folder = ""

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -25,12 +26,21 @@ type sample struct {
 // it and of the children it waited for. This process must stay small itself: a
 // child counts as at least as large as its parent was.
 func child(ctx context.Context, dir string, env, args []string) (sample, error) {
+	return childTo(ctx, nil, dir, env, args)
+}
+
+// childTo is child, whose standard output goes to a writer if one is given:
+// else it is kept in memory, for an error to tell.
+func childTo(ctx context.Context, stdout io.Writer, dir string, env, args []string) (sample, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for this process to hand on
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	if stdout != nil {
+		cmd.Stdout = stdout
+	}
 	began := time.Now()
 	err := cmd.Run()
 	s := sample{Wall: time.Since(began).Seconds()}

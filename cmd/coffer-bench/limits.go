@@ -29,7 +29,7 @@ func runInner(args []string) error {
 	}
 	job, dir := args[0], args[1]
 	switch job {
-	case "make", "change", "insert":
+	case "make", "change", "insert", "entries", "change-entries":
 		return runMaker(job, dir, args[2:])
 	case "compare":
 		return compare(dir, args[2])
@@ -58,6 +58,15 @@ func runMaker(job, dir string, args []string) error {
 		return changeSome(dir, seed)
 	case "insert":
 		return insertSome(dir, seed)
+	case "entries", "change-entries":
+		n, err := strconv.Atoi(args[1])
+		if err != nil {
+			return err
+		}
+		if job == "entries" {
+			return makeEntries(dir, n, seed)
+		}
+		return changeEntries(dir, n, seed)
 	}
 	scale, err := strconv.ParseFloat(args[1], 64)
 	if err != nil {

@@ -13,6 +13,8 @@
 // Each has its own caches and config under the scratch folder, and its defaults.
 // What is restored is compared with what was backed up.
 //
+// With -entries it takes Coffer alone through trees of very many tiny files.
+//
 // The table has medians: wall time, processor time (user and system, of the
 // program and its children), peak memory, what was stored, and requests where
 // the target is S3, counted by a proxy in between. Beside it stand the
@@ -44,6 +46,8 @@ func main() {
 // options are what the flags say.
 type options struct {
 	scratch, restoreTo string
+	home               string
+	entries            []int
 	tools, parts       []string
 	source             string
 	scale              float64
@@ -68,19 +72,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer b.close()
+	if len(o.entries) > 0 {
+		rows, err := b.runEntries(ctx, o.entries)
+		return errors.Join(err, writeEntries(stdout, rows, o.markdown))
+	}
 	// What was measured until an interrupt or a failure is worth a table, too.
 	return errors.Join(b.run(ctx), b.table().write(stdout, o))
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
-	var tools, parts string
+	var tools, parts, entries string
 	f := flag.NewFlagSet("coffer-bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.scratch, "scratch", "", "`folder` in which everything is made (default: a new one among the temporary files)")
 	f.StringVar(&o.restoreTo, "restore-to", "", "`folder` below which it restores, such as /dev/shm (default: the scratch folder)")
+	f.StringVar(&o.home, "home", "", "`folder` for the target, and what the programs keep to themselves (default: the scratch folder)")
 	f.StringVar(&tools, "tools", strings.Join(toolNames(), ","), "`programs` to compare; those that are not on the PATH are left out")
 	f.StringVar(&parts, "parts", strings.Join(partNames(), ","), "`parts` of the files to make")
+	f.StringVar(&entries, "entries", "", "measure Coffer alone on trees of so many tiny files instead: `numbers` such as 100000,1000000")
 	f.StringVar(&o.source, "source", "", "back up a copy of this `folder` instead of files that are made")
 	f.Float64Var(&o.scale, "scale", 0.05, "how much to make; 1 is 145,000 files and 3.1 GB")
 	f.Uint64Var(&o.seed, "seed", 1, "`number` that decides what the files hold")
@@ -92,6 +102,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.keep, "keep", false, "leave the scratch folder behind")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if entries != "" {
+		tools = coffer().name
+		var err error
+		if o.entries, err = parseSizes(entries); err != nil {
+			return o, err
+		}
 	}
 	o.tools, o.parts = strings.Split(tools, ","), strings.Split(parts, ",")
 	if f.NArg() > 0 || o.rounds < 1 || o.scale <= 0 {

@@ -95,8 +95,14 @@ func (b *bench) prepare() (err error) {
 	if b.scratch, err = os.MkdirTemp(b.o.scratch, "coffer-bench-"); err != nil {
 		return err
 	}
+	if b.scratch, err = filepath.Abs(b.scratch); err != nil {
+		return err
+	}
 	if b.home = b.scratch; b.o.home != "" {
 		if b.home, err = os.MkdirTemp(b.o.home, "coffer-bench-"); err != nil {
+			return err
+		}
+		if b.home, err = filepath.Abs(b.home); err != nil {
 			return err
 		}
 	}

@@ -49,9 +49,9 @@
 //
 // Lines are in the order of files.Compare, through the whole tree. An item
 // starts a new segment of level L where the first 8 bytes, big-endian, of
-// HMAC(segment key, "cut" 0x00 L path) are a multiple of 512, L being one
-// byte; and in any case after 4,096 items, 1 MiB of lines or 256 series. So an
-// entry that comes or goes changes one segment a level, and nobody without the
+// HMAC(segment key, "cut" 0x00 L path) are a multiple of 32 at level 0 and of
+// 128 above, L being one byte; and in any case after 4,096 items, 1 MiB of
+// lines or 256 series. So an entry that comes or goes changes one segment a level, and nobody without the
 // key can choose names that steer the cuts. Levels are added until one
 // segment is left: the [Root].
 //

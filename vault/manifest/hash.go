@@ -7,8 +7,17 @@ import (
 	"coffer/chunk"
 )
 
-// cutMask makes one item in 512 the first of its segment.
-const cutMask = 512 - 1
+// How often an item begins a new segment. With each entry that changed its
+// segment is written anew, so entries have short ones: of a hundred entries,
+// spread over a tree, of which one changed, 27 are written anew, and 99 were if
+// one in 512 began a segment. A segment costs some 100 bytes: its line above,
+// and its place in the pack's directory. Above, where one line stands for many
+// entries, fewer levels count for more.
+const (
+	cutEntries = 32 - 1
+	cutNodes   = 128 - 1
+	cutRefs    = 512 - 1 // of lists
+)
 
 // ContentHash says what a file holds without saying where: HMAC under the data
 // key, with the tag "content", over the IDs of its chunks in order. It is
@@ -55,10 +64,14 @@ type cutter struct {
 func (c *cutter) cuts(level int, path []byte) bool {
 	c.level[0] = byte(level)
 	sum := c.h.Sum("cut", c.level[:], path)
-	return binary.BigEndian.Uint64(sum[:8])&cutMask == 0
+	mask := uint64(cutNodes)
+	if level == 0 {
+		mask = cutEntries
+	}
+	return binary.BigEndian.Uint64(sum[:8])&mask == 0
 }
 
 // cutsList says whether a ref begins a list chunk. IDs are keyed already.
 func cutsList(id *chunk.ID) bool {
-	return binary.BigEndian.Uint64(id[:8])&cutMask == 0
+	return binary.BigEndian.Uint64(id[:8])&cutRefs == 0
 }

@@ -185,9 +185,9 @@ func TestWalkHoldsFewSegments(t *testing.T) {
 				break
 			}
 		})
-		// The root, the one in use, those in the queue, and the one that waits
-		// to go there is not fetched yet.
-		if want := 2 + ahead; n != want {
+		// One of each level, those in the queue, and the one that waits to go
+		// there is not fetched yet.
+		if want := root.Level + 1 + ahead; n != want {
 			t.Errorf("%d ahead: %d segments fetched at the first entry, want %d", ahead, n, want)
 		}
 	}

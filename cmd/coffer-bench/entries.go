@@ -114,6 +114,8 @@ func (b *bench) runEntries(ctx context.Context, sizes []int) (rows []entryRow, e
 
 func (b *bench) oneSize(ctx context.Context, n int) (rows []entryRow, err error) {
 	seed := strconv.FormatUint(b.o.seed, 10)
+	defer func(home string) { b.home = home }(b.home)
+	b.home = filepath.Join(b.home, strconv.Itoa(n))
 	b.source = filepath.Join(b.scratch, "entries-"+strconv.Itoa(n))
 	if err := b.inner(ctx, "entries", b.source, seed, strconv.Itoa(n)); err != nil {
 		return nil, err

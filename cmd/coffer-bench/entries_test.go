@@ -58,7 +58,7 @@ func TestBenchEntries(t *testing.T) {
 	}
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+"/usr/bin"+string(filepath.ListSeparator)+"/bin")
 	var out, log bytes.Buffer
-	args := []string{"-scratch", t.TempDir(), "-home", t.TempDir(), "-entries", "500,1000", "-markdown"}
+	args := []string{"-scratch", t.TempDir(), "-home", t.TempDir(), "-entries", "500,1000", "-markdown", "-keep"}
 	if err := run(t.Context(), args, &out, &log); err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}

@@ -135,8 +135,7 @@ func (w *sortedWriter) replace() error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// A sortedReader reads a sorted file from its first entry to its last. It does
-// not use the mapping: pages that are needed once should not push out others.
+// A sortedReader reads a sorted file from its first entry to its last.
 type sortedReader struct {
 	t    *sorted
 	buf  []byte
@@ -190,12 +189,12 @@ func (r *sortedReader) fill() bool {
 	if r.t == nil {
 		return false
 	}
-	total := uint64(len(r.t.pages) / pageSize)
+	total := r.t.all
 	if r.next >= total {
 		return false
 	}
 	b := r.buf[:min(uint64(len(r.buf)), (total-r.next)*pageSize)]
-	at := int64(len(r.t.data)-len(r.t.pages)) + int64(r.next)*pageSize
+	at := r.t.head + int64(r.next)*pageSize
 	if _, err := r.t.f.ReadAt(b, at); err != nil {
 		r.salvage(b, at)
 	}

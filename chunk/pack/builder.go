@@ -105,14 +105,20 @@ func (b *Builder) Len() (chunks int, plain int64) {
 // Empty reports whether nothing was added yet.
 func (b *Builder) Empty() bool { return len(b.dir.entries) == 0 }
 
+// fullChunks is how many chunks a pack has at most. Only of chunks that take
+// less than 500 bytes it has as many before it is full otherwise; and what is
+// known of each of them, here and until the pack is stored, takes more memory
+// than their bytes.
+const fullChunks = 32 << 10
+
 // Full reports whether the next ordinary chunk should go to a new pack. It
 // says so a frame early: an object that ends just under its target needs less
 // padding than one just over it.
 func (b *Builder) Full() bool {
-	if b.Empty() {
-		return false
+	chunks, plain := b.Len()
+	if chunks == 0 || chunks >= fullChunks {
+		return chunks > 0
 	}
-	_, plain := b.Len()
 	return b.estimate()+b.frameLen() > b.target || plain >= plainFactor*b.target
 }
 

@@ -290,7 +290,7 @@ func TestFull(t *testing.T) {
 		"incompressible": {TargetSegment, func(i int) []byte { return random(uint64(i), 400<<10+i*104729%(800<<10)) }},
 		"source":         {TargetSegment / 2, func(i int) []byte { return files[i%len(files)] }},
 		"segments":       {TargetSegment, func(i int) []byte { return hex.AppendEncode(nil, random(uint64(i), 100<<10)) }},
-		"tiny":           {TargetSegment, func(i int) []byte { return random(uint64(i), 20) }},
+		"tiny":           {TargetSegment / 2, func(i int) []byte { return random(uint64(i), 20) }},
 	} {
 		b := NewBuilder(c.target, Fastest)
 		if b.Full() {

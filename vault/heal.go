@@ -52,11 +52,13 @@ func (r *Run) Examine(ctx context.Context) error {
 		}
 	}
 	var fresh []state.Wound
+	held := map[state.Wound]int{}
 	for series, table := range r.known.usable {
 		for number, info := range table.All() {
 			w := state.Wound{Series: series, Number: number, Sum: info.Sum}
 			if info.Flags&sick != 0 && info.Flags&state.PackReplaced == 0 && !known[w] {
 				fresh = append(fresh, w)
+				held[w] = info.Chunks
 			}
 		}
 	}
@@ -64,7 +66,7 @@ func (r *Run) Examine(ctx context.Context) error {
 		if err := r.v.dir.WriteSmall(remakeFile, remaking{r.now()}); err != nil {
 			return err
 		}
-		if err := r.v.dir.AddWounds(r.index, fresh); err != nil {
+		if err := r.v.dir.AddWounds(r.index, fresh, func(w state.Wound) int { return held[w] }); err != nil {
 			return err
 		}
 	} else if _, err := state.ReadSmall[remaking](r.v.dir, remakeFile); errors.Is(err, fs.ErrNotExist) {
@@ -303,10 +305,17 @@ func (r *Run) commitMove(ctx context.Context, old []string, where map[chunk.ID]c
 	return err
 }
 
-// Unhealed tells for each pack that this device found bad or missing, by full
-// name, how many of its chunks it has not stored elsewhere since. What it never
-// knew of a pack does not count.
-func (v *Vault) Unhealed() (map[string]int, error) {
+// Unhealed is what this device knows of a pack that it found bad or missing.
+type Unhealed struct {
+	Left int // chunks that it has not stored elsewhere since, of those that it knew
+	// All: it knew every chunk of the pack. With nothing left, nothing that any
+	// snapshot needs of the pack is lost, as long as the moves are good.
+	All bool
+}
+
+// Unhealed tells what this device knows of each pack that it found bad or
+// missing, by full name.
+func (v *Vault) Unhealed() (map[string]Unhealed, error) {
 	if v.dir == nil {
 		return nil, nil
 	}
@@ -314,13 +323,13 @@ func (v *Vault) Unhealed() (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]int{}
+	out := map[string]Unhealed{}
 	for _, w := range wounds {
 		note, err := v.dir.Wound(w)
 		if err != nil && !errors.Is(err, state.ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		out[ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}.Name()] = len(note.Refs) + int(note.Gone)
+		out[ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}.Name()] = Unhealed{len(note.Refs) + int(note.Gone), note.Whole}
 	}
 	return out, nil
 }

@@ -253,6 +253,40 @@ func (v *Vault) untilRevoked(ctx context.Context, dev *trust.Device, recs []reco
 	return kept, nil
 }
 
+// Ancestors returns the base names of all commits of its device that came
+// before a commit. What cannot be read is none, and what only it would lead to.
+func (v *Vault) Ancestors(ctx context.Context, c *commit.Commit) (map[string]bool, error) {
+	dev, ok := v.Trust().Device(c.Device)
+	if !ok {
+		return nil, nil
+	}
+	recs, err := v.history(ctx, dev)
+	if err != nil {
+		return nil, err
+	}
+	byBase, bySeq := map[string]*record{}, map[uint64][]record{}
+	for i := range recs {
+		byBase[recs[i].name.Base()] = &recs[i]
+		bySeq[recs[i].name.Seq] = append(bySeq[recs[i].name.Seq], recs[i])
+	}
+	before := map[string]bool{}
+	for queue := slices.Clone(c.Prev); len(queue) > 0; {
+		base := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		r := byBase[base]
+		if r == nil || before[base] {
+			continue
+		}
+		before[base] = true
+		prev, err := v.prevOf(ctx, r, bySeq[r.name.Seq-1])
+		if err != nil && !isDamage(err) {
+			return nil, err
+		}
+		queue = append(queue, prev...)
+	}
+	return before, nil
+}
+
 // prevOf names the parents of r: by the listing where it is a line, else by
 // what r itself says.
 func (v *Vault) prevOf(ctx context.Context, r *record, recs []record) ([]string, error) {

@@ -242,9 +242,9 @@ func (v *Vault) learnPack(k *known, p ledger.Pack) error {
 	return nil
 }
 
-// note records an acknowledged pack.
-func (k *known) note(p ledger.Pack, now time.Time) error {
-	return k.usable[p.Series].Set(p.Number, state.Pack{Sum: p.Sum, Size: p.Size, Acked: now.Unix()})
+// note records an acknowledged pack, and how many chunks it holds.
+func (k *known) note(p ledger.Pack, chunks int, now time.Time) error {
+	return k.usable[p.Series].Set(p.Number, state.Pack{Sum: p.Sum, Size: p.Size, Acked: now.Unix(), Chunks: chunks})
 }
 
 // commit counts packs as live, since a commit names them now.

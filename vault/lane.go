@@ -176,7 +176,7 @@ func (r *Run) prove(s pack.Sealed) error {
 // acknowledged notes durably that the remote has the pack, so that a run that
 // is killed now need not send it again.
 func (r *Run) acknowledged(p ledger.Pack, s pack.Sealed, refs []chunk.Ref) error {
-	if err := r.known.note(p, r.now()); err != nil {
+	if err := r.known.note(p, len(refs), r.now()); err != nil {
 		return err
 	}
 	if err := r.index.Acked(p.Series, p.Number, refs); err != nil {

@@ -28,6 +28,7 @@ type Source struct {
 	v      *Vault
 	snap   *Snapshot
 	ledger *ledger.Ledger // nil if it is lost, and nothing stands in for it
+	stood  bool           // ledger stands in for the one that is lost
 	body   *manifest.Body
 
 	packs    sync.Pool // of *packBuffer, for packs of file data
@@ -36,6 +37,7 @@ type Source struct {
 
 	mu     sync.Mutex
 	rolls  map[string][]ledger.Pack          // guarded by mu
+	stands map[string]bool                   // guarded by mu: rolls that are lost, and for which rolls has what stands in
 	listed map[ledger.FolderID][]ledger.Pack // guarded by mu: packs as the remote lists them, where a ledger or roll is lost
 	moves  *moveTable                        // guarded by mu; nil until a pack was bad
 	bad    map[string]*badPack               // guarded by mu; by full name
@@ -65,7 +67,7 @@ func (v *Vault) Source(ctx context.Context, s *Snapshot) (*Source, error) {
 	}
 	src := v.source(nil)
 	var err error
-	if src.ledger, err = src.ledgerOf(ctx, s.Commit.Ledger); err != nil {
+	if src.ledger, src.stood, err = src.ledgerOf(ctx, s.Commit.Ledger); err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
 	}
 	body, err := v.body(ctx, s)
@@ -77,7 +79,7 @@ func (v *Vault) Source(ctx context.Context, s *Snapshot) (*Source, error) {
 }
 
 func (v *Vault) source(l *ledger.Ledger) *Source {
-	src := &Source{v: v, ledger: l, rolls: map[string][]ledger.Pack{}, listed: map[ledger.FolderID][]ledger.Pack{}}
+	src := &Source{v: v, ledger: l, rolls: map[string][]ledger.Pack{}, stands: map[string]bool{}, listed: map[ledger.FolderID][]ledger.Pack{}}
 	src.packs.New = func() any { return new(packBuffer) }
 	src.small.New = src.packs.New
 	return src
@@ -207,14 +209,16 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, series chunk.Seri
 	i, ok := slices.BinarySearchFunc(l.Folders, id, func(f ledger.Folder, id ledger.FolderID) int {
 		return cmp.Or(bytes.Compare(f.Series[:], id.Series[:]), cmp.Compare(f.Folder, id.Folder))
 	})
+	stood := s.stood && l == s.ledger // then it may lack what was away when it was made
 	if !ok {
-		return none, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
+		return s.unnamed(ctx, series, number, stood)
 	}
 	f := &l.Folders[i]
 	packs := f.Packs
 	if f.Roll != "" {
 		var err error
 		packs, err = s.roll(ctx, f.Roll)
+		stood = stood || s.standsFor(f.Roll)
 		if isDamage(err) {
 			return s.listedPack(ctx, series, number)
 		}
@@ -223,10 +227,30 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, series chunk.Seri
 		}
 	}
 	j, ok := slices.BinarySearchFunc(packs, number, func(p ledger.Pack, n uint32) int { return cmp.Compare(p.Number, n) })
-	if !ok || f.Roll != "" && !f.All && !f.Bits.Has(number) {
-		return none, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
+	switch {
+	case f.Roll != "" && !f.All && !f.Bits.Has(number):
+		return s.unnamed(ctx, series, number, false)
+	case !ok:
+		return s.unnamed(ctx, series, number, stood)
 	}
 	return packs[j], nil
+}
+
+// unnamed finds a pack that no list names. Where the list only stands in for one
+// that is lost, the pack may be there all the same: it was away when the list
+// was made.
+func (s *Source) unnamed(ctx context.Context, series chunk.Series, number uint32, stood bool) (ledger.Pack, error) {
+	if stood {
+		return s.listedPack(ctx, series, number)
+	}
+	return ledger.Pack{Series: series, Number: number}, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
+}
+
+// standsFor tells whether a roll that was read is but what stands in for it.
+func (s *Source) standsFor(roll string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stands[roll]
 }
 
 // roll fetches a roll once.
@@ -241,7 +265,8 @@ func (s *Source) roll(ctx context.Context, name string) ([]ledger.Pack, error) {
 		return packs, nil
 	}
 	packs, err := s.v.cachedRoll(ctx, name)
-	if isDamage(err) {
+	stood := isDamage(err)
+	if stood {
 		packs, err = s.standInRoll(ctx, name, err)
 	}
 	if err != nil && !isDamage(err) {
@@ -249,6 +274,7 @@ func (s *Source) roll(ctx context.Context, name string) ([]ledger.Pack, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stands[name] = stood
 	s.rolls[name] = packs // nil if it is lost
 	return packs, err
 }

@@ -14,22 +14,22 @@ import (
 // there under a number is tried, and the IDs of the chunks, which only who has
 // the chunk keys can make, decide whether it is the right one.
 
-// ledgerOf returns a ledger, or what stands in for it; nil if there is nothing
-// but the listing.
-func (s *Source) ledgerOf(ctx context.Context, name string) (*ledger.Ledger, error) {
-	l, err := s.v.Ledger(ctx, name)
+// ledgerOf returns a ledger, or what stands in for it, and tells which; nil if
+// there is nothing but the listing.
+func (s *Source) ledgerOf(ctx context.Context, name string) (l *ledger.Ledger, stood bool, err error) {
+	l, err = s.v.Ledger(ctx, name)
 	if err == nil || !isDamage(err) {
-		return l, err
+		return l, false, err
 	}
 	t, e := s.allMoves(ctx)
 	if e != nil {
-		return nil, e
+		return nil, false, e
 	}
 	if l, e = s.v.standIn(ctx, t, name, 0); e != nil || l != nil {
-		return l, e
+		return l, true, e
 	}
 	s.v.notice(name, err, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
-	return nil, nil
+	return nil, false, nil
 }
 
 // standIn returns the ledger of a move that replaces a ledger or roll, or nil.

@@ -39,6 +39,9 @@ func (d *door) tellProof(p proof) {
 		if s.Problems > 0 {
 			found = plural(s.Problems, "problem")
 		}
+		if s.Doubts > 0 {
+			found += fmt.Sprintf(", and %s of which only  coffer verify --deep --kit FILE  can tell whether it is healed", plural(s.Doubts, "bad object"))
+		}
 		if c := coverageText(s.Coverage, s.Bytes); c != "" {
 			found += "; " + c
 		}
@@ -85,7 +88,7 @@ func (p proof) json() map[string]any {
 	m := map[string]any{}
 	if s := p.verified; s != nil {
 		m["verified"] = map[string]any{
-			"time": s.At.UTC(), "problems": s.Problems, "packs_replaced": s.Replaced, "packs": s.Packs, "bytes": s.Bytes, "bytes_read": s.ReadBytes,
+			"time": s.At.UTC(), "problems": s.Problems, "packs_replaced": s.Replaced, "packs_unproven": s.Doubts, "packs": s.Packs, "bytes": s.Bytes, "bytes_read": s.ReadBytes,
 			"packs_never_read": s.Coverage.Never, "bytes_never_read": s.Coverage.NeverBytes, "oldest_read": timeOrNil(s.Coverage.Oldest), "deep": timeOrNil(s.Deep),
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -119,6 +120,10 @@ func (d *door) verify(ctx context.Context, o verify.Options) error {
 	if n := len(res.Problems); n > 0 {
 		err := errors.New(plural(n, "problem") + " found, as told above; everything they do not name can be restored")
 		return told{err, exitDamage, nextAfter(res)}
+	}
+	if len(res.Doubts) > 0 {
+		err := fmt.Errorf("%s bad or missing, and whether all that snapshots need of that is elsewhere now is not known without the kit", packsAndLists(res.Doubts))
+		return told{err, exitDamage, "the kit tells, and this machine remembers it:  coffer verify --deep --kit FILE"}
 	}
 	return nil
 }

@@ -43,17 +43,42 @@ func (d *door) verifyProblem(p verify.Problem) {
 	}
 }
 
-// verifyReplaced tells of a bad pack that harms nothing.
+// verifyReplaced tells of a bad pack or list that moves replace.
 func (d *door) verifyReplaced(r verify.Replacement) {
 	if d.json {
-		d.emit("status", map[string]any{"event": "replaced", "object": r.Object, "error": r.Err.Error(), "moves": r.Moves, "snapshots": r.Snapshots, "proven": r.Proven})
+		d.emit("status", map[string]any{"event": "replaced", "object": r.Object, "error": r.Err.Error(), "moves": r.Moves, "snapshots": r.Snapshots, "proven": r.Proven, "sure": r.Sure, "proven_before": timeOrNil(r.Before), "note": r.Note})
 		return
 	}
-	sure := "as far as can be told without the kit, all that was in it is stored elsewhere; --deep proves it"
-	if r.Proven {
-		sure = "proven: all that snapshots need of it is stored elsewhere"
+	word := "healed"
+	if !r.Sure {
+		word = "healed in part, or wholly"
 	}
-	d.note("healed: %s\n  %s\n  %s", safeName(r.Object), plainText(r.Err.Error(), r.Object), sure)
+	d.note("%s: %s\n  %s\n  %s", word, safeName(r.Object), plainText(r.Err.Error(), r.Object), howReplaced(r))
+	if r.Note != "" {
+		d.note("  %s", r.Note)
+	}
+}
+
+// howReplaced says how it is known, or that it is not, that nothing is lost.
+func howReplaced(r verify.Replacement) string {
+	isPack := strings.HasPrefix(r.Object, "packs/")
+	what := "all that snapshots need of it is stored elsewhere"
+	if !isPack {
+		what = "every pack that snapshots need by it is named"
+	}
+	switch {
+	case r.Proven:
+		return "proven: " + what
+	case !r.Before.IsZero():
+		return fmt.Sprintf("%s, as --deep proved here %s", what, timeText(r.Before))
+	case r.Sure && isPack:
+		return "this device knew every chunk that was in it, and all of them are stored elsewhere"
+	case r.Sure:
+		return "this device has a copy, and " + what
+	case isPack:
+		return "moves say where chunks of it are now; whether these are all that snapshots need only the kit can tell"
+	}
+	return "another list stands in for it; whether that names every pack that snapshots need only the kit can tell"
 }
 
 func (d *door) tellVerify(r verify.Result, o verify.Options) {
@@ -86,9 +111,12 @@ func (d *door) tellVerify(r verify.Result, o verify.Options) {
 		fmt.Fprintf(w, "  %s, %s, that no snapshot needs: of runs at work or interrupted, or to be pruned\n", plural(r.Unneeded, "further pack"), bytesText(r.UnneededBytes))
 	}
 	if n := len(r.Replaced); n > 0 {
-		fmt.Fprintf(w, "  %s bad or missing, and healed: moves say where their chunks are now\n", plural(n, "pack"))
+		fmt.Fprintf(w, "  %s bad or missing, and healed: moves say where their chunks are now\n", packsAndLists(r.Replaced))
 	}
-	if len(r.Problems) == 0 {
+	if len(r.Doubts) > 0 {
+		fmt.Fprintf(w, "  %s bad or missing, and healed in part at least: whether wholly is not known\n", packsAndLists(r.Doubts))
+	}
+	if len(r.Problems)+len(r.Doubts) == 0 {
 		fmt.Fprintln(w, "  no problem found")
 	}
 	if r.NotRecorded != nil {
@@ -96,10 +124,28 @@ func (d *door) tellVerify(r verify.Result, o verify.Options) {
 	}
 }
 
+// packsAndLists counts what was replaced.
+func packsAndLists(list []verify.Replacement) string {
+	packs := 0
+	for _, r := range list {
+		if strings.HasPrefix(r.Object, "packs/") {
+			packs++
+		}
+	}
+	switch lists := len(list) - packs; {
+	case lists == 0:
+		return plural(packs, "pack")
+	case packs == 0:
+		return plural(lists, "list")
+	default:
+		return plural(packs, "pack") + " and " + plural(lists, "list")
+	}
+}
+
 func verifySummary(r verify.Result) map[string]any {
 	m := map[string]any{
 		"snapshots": r.Snapshots, "packs": r.Packs, "bytes": r.Bytes, "packs_read": r.ReadPacks, "bytes_read": r.ReadBytes,
-		"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "packs_replaced": len(r.Replaced), "packs_repacked": r.Repacked,
+		"chunks": r.Chunks, "refs": r.Entries, "packs_unneeded": r.Unneeded, "bytes_unneeded": r.UnneededBytes, "problems": len(r.Problems), "packs_replaced": len(r.Replaced), "packs_unproven": len(r.Doubts), "packs_repacked": r.Repacked,
 		"deep": r.Deep, "stopped": r.Stopped, "packs_never_read": r.Coverage.Never, "bytes_never_read": r.Coverage.NeverBytes, "seconds": r.Duration.Seconds(),
 	}
 	if !r.Coverage.Oldest.IsZero() {

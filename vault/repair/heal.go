@@ -282,7 +282,7 @@ func (m *maker) unhealed() error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(left)) {
-		if n := left[name]; n > 0 {
+		if n := left[name].Left; n > 0 {
 			m.plan.add(Heal, name, errors.New("missing, or wrong"), fmt.Sprintf("%d of its chunks were not on the disk at the last backup; if their files come back, the next one stores them again; with the kit other snapshots and devices are searched for them", n))
 		}
 	}

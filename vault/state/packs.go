@@ -26,7 +26,13 @@ type Pack struct {
 	Acked int64     // when the remote acknowledged it to this device, Unix seconds by the remote's clock; 0: never
 	Read  int64     // when it was last read in full, Unix seconds; 0: never
 	Flags PackFlags // what is wrong with it
+	// Chunks is how many chunks it holds, as this device counted when it stored
+	// it; 0 if that is not known, or more than MaxChunks.
+	Chunks int
 }
+
+// MaxChunks is the highest number of chunks that is remembered of a pack.
+const MaxChunks = 1<<16 - 1
 
 // PackFlags say what is wrong with a pack. A pack with any of them counts as
 // unknown in deduplication.
@@ -157,7 +163,7 @@ func (t *PackTable) Damaged() int64 { return t.damaged.Load() }
 // Close closes the table. It does not sync.
 func (t *PackTable) Close() error { return t.f.Close() }
 
-// A record: sum 32, size 8, acked 8, read 8, flags 2, zero 2, CRC-32C 4; all
+// A record: sum 32, size 8, acked 8, read 8, flags 2, chunks 2, CRC-32C 4; all
 // numbers little-endian. The checksum begins with series and number, so that
 // bytes in the wrong place are as bad as wrong bytes.
 
@@ -168,13 +174,16 @@ func (t *PackTable) encode(number uint32, p Pack) [packSize]byte {
 	binary.LittleEndian.PutUint64(b[40:], uint64(p.Acked))
 	binary.LittleEndian.PutUint64(b[48:], uint64(p.Read))
 	binary.LittleEndian.PutUint16(b[56:], uint16(p.Flags))
+	if p.Chunks <= MaxChunks {
+		binary.LittleEndian.PutUint16(b[58:], uint16(p.Chunks))
+	}
 	binary.LittleEndian.PutUint32(b[60:], t.sum(number, &b))
 	return b
 }
 
 func (t *PackTable) decode(number uint32, b *[packSize]byte) (Pack, bool) {
 	var p Pack
-	if binary.LittleEndian.Uint32(b[60:]) != t.sum(number, b) || b[58] != 0 || b[59] != 0 {
+	if binary.LittleEndian.Uint32(b[60:]) != t.sum(number, b) {
 		return p, false
 	}
 	copy(p.Sum[:], b[:])
@@ -182,6 +191,7 @@ func (t *PackTable) decode(number uint32, b *[packSize]byte) (Pack, bool) {
 	p.Acked = int64(binary.LittleEndian.Uint64(b[40:]))
 	p.Read = int64(binary.LittleEndian.Uint64(b[48:]))
 	p.Flags = PackFlags(binary.LittleEndian.Uint16(b[56:]))
+	p.Chunks = int(binary.LittleEndian.Uint16(b[58:]))
 	return p, true
 }
 

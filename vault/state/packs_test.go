@@ -10,7 +10,7 @@ import (
 )
 
 func randomPack(r *rand.Rand) Pack {
-	p := Pack{Size: r.Int64(), Acked: r.Int64(), Read: r.Int64(), Flags: PackFlags(r.Uint32())}
+	p := Pack{Size: r.Int64(), Acked: r.Int64(), Read: r.Int64(), Flags: PackFlags(r.Uint32()), Chunks: r.IntN(MaxChunks + 1)}
 	for i := range p.Sum {
 		p.Sum[i] = byte(r.Uint32())
 	}

@@ -22,7 +22,7 @@ import (
 // are now: the index itself forgets such packs. The IDs of chunks are kept no
 // longer than the index keeps them; then only their number stays.
 //
-// A file: day 2, zero 2, chunks let go 4, items as in the tail of the index,
+// A file: day 2, flags 2 (1: whole), chunks let go 4, items as in the tail of the index,
 // sorted by ID, and a CRC-32C 4 of these, which begins with the name.
 type Wound struct {
 	Series chunk.Series
@@ -35,7 +35,12 @@ type WoundNote struct {
 	Since Day         // when it was found
 	Refs  []chunk.Ref // chunks that are not known to be elsewhere yet, sorted by ID
 	Gone  uint32      // further ones, whose IDs were let go
+	// Whole: the index knew every chunk that the pack held when it was found
+	// bad. Else some were forgotten before, and may be needed by older snapshots.
+	Whole bool
 }
+
+const woundWhole = 1 // flag
 
 const (
 	woundHead    = 8
@@ -85,6 +90,7 @@ func (d *Dir) Wound(w Wound) (n WoundNote, err error) {
 		return n, fmt.Errorf("read wound %s: %w", w.name(), ErrDamaged)
 	}
 	n.Since, n.Gone = Day(binary.LittleEndian.Uint16(b)), binary.LittleEndian.Uint32(b[4:])
+	n.Whole = binary.LittleEndian.Uint16(b[2:])&woundWhole != 0
 	n.Refs = w.refs(body[woundHead:])
 	return n, nil
 }
@@ -108,11 +114,13 @@ func (d *Dir) SetWound(w Wound, n WoundNote) error {
 	if err := d.makeFolders(woundsFolder); err != nil {
 		return fmt.Errorf("note wound: %w", err)
 	}
-	refs := slices.Clone(n.Refs)
-	slices.SortFunc(refs, func(a, b chunk.Ref) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	refs = slices.CompactFunc(refs, func(a, b chunk.Ref) bool { return a.ID == b.ID })
+	refs := distinct(slices.Clone(n.Refs))
 	b := binary.LittleEndian.AppendUint16(nil, uint16(n.Since))
-	b = binary.LittleEndian.AppendUint32(append(b, 0, 0), n.Gone)
+	var flags uint16
+	if n.Whole {
+		flags = woundWhole
+	}
+	b = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint16(b, flags), n.Gone)
 	for i := range refs {
 		b = appendItem(b, &refs[i])
 	}
@@ -121,6 +129,12 @@ func (d *Dir) SetWound(w Wound, n WoundNote) error {
 		return fmt.Errorf("note wound: %w", err)
 	}
 	return nil
+}
+
+// distinct sorts refs by ID, and leaves each ID once.
+func distinct(refs []chunk.Ref) []chunk.Ref {
+	slices.SortFunc(refs, func(a, b chunk.Ref) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return slices.CompactFunc(refs, func(a, b chunk.Ref) bool { return a.ID == b.ID })
 }
 
 // RemoveWound forgets a pack that turned out to be there and good.
@@ -132,8 +146,9 @@ func (d *Dir) RemoveWound(w Wound) error {
 }
 
 // AddWounds reads the index once and notes for each pack which chunks it knows
-// there. Its memory is flat however many packs there are.
-func (d *Dir) AddWounds(x *Index, wounds []Wound) error {
+// there, and by held, how many each held, whether these are all. Its memory is
+// flat however many packs there are.
+func (d *Dir) AddWounds(x *Index, wounds []Wound, held func(Wound) int) error {
 	if len(wounds) == 0 {
 		return nil
 	}
@@ -147,7 +162,7 @@ func (d *Dir) AddWounds(x *Index, wounds []Wound) error {
 	err := d.scanWounds(x, wounds)
 	for _, w := range wounds {
 		if err == nil {
-			err = d.keepScanned(w, Day(x.day.Load()))
+			err = d.keepScanned(w, Day(x.day.Load()), held(w))
 		}
 	}
 	if err = errors.Join(err, os.RemoveAll(scratch)); err != nil {
@@ -200,12 +215,13 @@ func appendFile(path string, b []byte) error {
 }
 
 // keepScanned puts what the scan found of a pack in its place.
-func (d *Dir) keepScanned(w Wound, today Day) error {
+func (d *Dir) keepScanned(w Wound, today Day, held int) error {
 	items, err := os.ReadFile(d.file(woundsFolder, woundsNew, w.name()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return d.SetWound(w, WoundNote{Since: today, Refs: w.refs(items)})
+	refs := distinct(w.refs(items))
+	return d.SetWound(w, WoundNote{Since: today, Refs: refs, Whole: held > 0 && len(refs) == held})
 }
 
 // Within yields every ref into the packs that pick chooses; an ID may come

@@ -27,11 +27,26 @@ func TestWoundsFindAll(t *testing.T) {
 	add(t, x, good, 1, shadowed)
 	w := Wound{Series: bad, Number: 7, Sum: [32]byte{9}}
 	none := Wound{Series: good, Number: 5, Sum: [32]byte{8}}
-	if err := d.AddWounds(x, []Wound{w, none}); err != nil {
+	if err := d.AddWounds(x, []Wound{w, none}, func(w Wound) int { return map[uint32]int{7: 3}[w.Number] }); err != nil {
 		t.Fatal(err)
 	}
 	wantWound(t, d, w, refIn(paged, bad, 7), refIn(shadowed, bad, 7), refIn(tailed, bad, 7))
 	wantWound(t, d, none)
+	for wound, whole := range map[Wound]bool{w: true, none: false} {
+		if n, err := d.Wound(wound); err != nil || n.Whole != whole {
+			t.Errorf("%+v: whole %v, %v", wound, n.Whole, err)
+		}
+	}
+	few := Wound{Series: bad, Number: 8, Sum: [32]byte{7}}
+	if err := d.AddWounds(x, []Wound{few}, func(Wound) int { return 2 }); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.Wound(few); err != nil || n.Whole || len(n.Refs) != 1 {
+		t.Errorf("one of two chunks known: %+v, %v", n, err)
+	}
+	if err := d.RemoveWound(few); err != nil {
+		t.Fatal(err)
+	}
 	all, err := d.Wounds()
 	if err != nil || len(all) != 2 || !slices.Contains(all, w) || !slices.Contains(all, none) {
 		t.Errorf("wounds %v, %v", all, err)
@@ -118,7 +133,7 @@ func FuzzWound(f *testing.F) {
 				t.Fatal(err)
 			}
 			again, err := d.Wound(w)
-			if err != nil || again.Since != n.Since || again.Gone != n.Gone || len(again.Refs) > len(n.Refs) || len(n.Refs) > 0 && len(again.Refs) == 0 {
+			if err != nil || again.Since != n.Since || again.Gone != n.Gone || again.Whole != n.Whole || len(again.Refs) > len(n.Refs) || len(n.Refs) > 0 && len(again.Refs) == 0 {
 				t.Errorf("%x is read as %+v and, written, as %+v (%v)", in, n, again, err)
 			}
 		}

@@ -16,6 +16,7 @@ type Summary struct {
 	At        time.Time `json:"at"` // by the remote's clock
 	Problems  int       `json:"problems"`
 	Replaced  int       `json:"replaced"`
+	Doubts    int       `json:"doubts,omitempty"`
 	Packs     int64     `json:"packs"`
 	Bytes     int64     `json:"bytes"`
 	ReadBytes int64     `json:"readBytes"` // this time
@@ -55,13 +56,13 @@ func (c *check) conclude(ctx context.Context) error {
 		return nil
 	}
 	s := &Summary{
-		At: c.now, Problems: len(c.res.Problems), Replaced: len(c.res.Replaced), Packs: c.res.Packs, Bytes: c.res.Bytes,
+		At: c.now, Problems: len(c.res.Problems), Replaced: len(c.res.Replaced), Doubts: len(c.res.Doubts), Packs: c.res.Packs, Bytes: c.res.Bytes,
 		ReadBytes: c.res.ReadBytes, Coverage: c.res.Coverage,
 	}
 	if last := Last(c.v.State()); last != nil {
 		s.Deep = last.Deep
 	}
-	if c.o.Deep && s.Problems == 0 {
+	if c.o.Deep && s.Problems+s.Doubts == 0 {
 		s.Deep = c.now
 	}
 	s.At, s.Deep, s.Coverage.Oldest = plain(s.At), plain(s.Deep), plain(s.Coverage.Oldest)
@@ -90,7 +91,7 @@ func (c *check) detail() commit.Detail {
 	switch {
 	case d.Bad+d.Missing > 0:
 		d.Result = commit.Damaged
-	case c.res.Stopped, len(c.res.Problems) > 0:
+	case c.res.Stopped, len(c.res.Problems)+len(c.res.Doubts) > 0:
 		d.Result = commit.Incomplete
 	}
 	return d

@@ -139,7 +139,11 @@ func (c *check) use(s *vault.Snapshot, b *book, use manifest.Use) {
 	if n.bad == nil {
 		n.bad = fmt.Errorf("%w: it does not hold chunk %s at %d, which %q of snapshot %s needs", vault.ErrDamaged, use.Ref.ID, use.Ref.Offset, use.Path, s.Short())
 	}
-	c.harm(n, s.Short()+":"+use.Path)
+	way := map[*need]bool{}
+	c.wayOf(n, use.Ref, way)
+	for at := range way {
+		c.harm(at, s.Short()+":"+use.Path)
+	}
 }
 
 // harm counts a file that lacks a chunk of a bad pack.

@@ -7,7 +7,6 @@ import (
 
 	"coffer/chunk"
 	"coffer/vault"
-	"coffer/vault/ledger"
 )
 
 // moved is a move that replaces a needed pack, with the packs it names.
@@ -58,52 +57,18 @@ func (c *check) allMoves(ctx context.Context) (_ []*vault.Move, err error) {
 	return c.all, err
 }
 
-const harmsOfList = "nothing that restore does not find by other means, with the kit; but deletion stops until it is back:  coffer repair"
-
-// standIn returns what stands in for a ledger or roll that cannot be read, or
-// nil. why is taken down if so.
-func (c *check) standIn(ctx context.Context, name string, why error, b *book) (*ledger.Ledger, error) {
-	if !errors.Is(why, vault.ErrDamaged) && !isRoll(why) {
-		return nil, why
-	}
-	all, err := c.allMoves(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := c.v.StandIn(ctx, all, name)
-	if err != nil || l == nil {
-		return nil, err
-	}
-	r := Replacement{Object: name, Err: why, Snapshots: shorts(c.snapsOf(b))}
-	for _, m := range all {
-		if slices.Contains(m.Commit.Old, name) {
-			r.Moves = append(r.Moves, m.Name.Base())
-		}
-	}
-	c.lists = append(c.lists, r)
-	return l, nil
-}
-
-// pageOf picks what a ledger needs of a folder from what stands in for its roll.
-func (c *check) pageOf(ctx context.Context, f *ledger.Folder, stand *ledger.Ledger) (needs []*need, err error) {
-	packs, err := c.v.PacksNamed(ctx, stand)
-	for _, p := range packs {
-		if p.Series == f.Series && ledger.FolderOf(p.Number) == f.Folder && (f.All || f.Bits.Has(p.Number)) {
-			needs = append(needs, c.need(p))
-		}
-	}
-	return needs, err
-}
-
 // move takes in one move.
 func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need) error {
-	b := &book{name: m.Commit.Ledger}
+	b := &book{name: m.Commit.Ledger, of: m.Commit}
 	for _, old := range m.Commit.Old {
 		if n := names[old]; n != nil {
 			b.instead = append(b.instead, n)
 		}
 	}
 	if err := c.v.LoadMove(ctx, m); err != nil {
+		for _, old := range m.Commit.Old {
+			c.moved[old] = append(c.moved[old], &moved{Move: m, book: b, bad: true})
+		}
 		return c.damage(err, m.Name.String(), b, harmsOfMove)
 	}
 	c.books = append(c.books, b)
@@ -164,7 +129,7 @@ func (c *check) eachMap(fn func(m *moved) error) error {
 	for _, moves := range c.moved {
 		for _, m := range moves {
 			if before := done[m.Commit.Body]; before != nil {
-				m.bad = before.bad
+				m.bad = m.bad || before.bad
 				continue
 			}
 			done[m.Commit.Body] = m
@@ -179,7 +144,7 @@ func (c *check) eachMap(fn func(m *moved) error) error {
 // listMaps tells which maps of moves are not there.
 func (c *check) listMaps() error {
 	return c.eachMap(func(m *moved) error {
-		if _, ok := c.listed[m.Commit.Body]; !ok {
+		if _, ok := c.listed[m.Commit.Body]; !ok && !m.bad {
 			c.tellMap(m, errMissing)
 		}
 		return nil
@@ -235,28 +200,34 @@ func (c *check) isMoved(n *need, ref chunk.Ref, depth int) bool {
 	return false
 }
 
+// wayOf gathers the bad packs to which moves have led for a chunk of a pack.
+func (c *check) wayOf(n *need, ref chunk.Ref, way map[*need]bool) {
+	way[n] = true
+	for _, m := range c.moved[n.pack.Name()] {
+		if to, ok := m.To(ref.ID); ok {
+			if at := c.find(m.book, numbered{to.Series, to.Number}); at != nil && at.bad != nil && !way[at] {
+				c.wayOf(at, to, way)
+			}
+		}
+	}
+}
+
 // holds tells whether a pack was opened and has that chunk at that place.
 func (n *need) holds(ref chunk.Ref) bool {
 	_, ok := slices.BinarySearch(n.marks, mark(ref.ID, ref.Offset, ref.Len))
 	return ok
 }
 
-// isReplaced tells whether moves stand in for a bad pack with packs of which
-// nothing bad is known.
-func (c *check) isReplaced(n *need, depth int) bool {
-	return c.standsFor(n, depth, func(*moved) bool { return true })
-}
-
-// isRepacked tells whether a repack let a pack go, with packs of which nothing
-// bad is known.
+// isRepacked tells whether a repack let a pack go.
 func (c *check) isRepacked(n *need) bool {
-	return c.standsFor(n, 0, func(m *moved) bool { return m.Commit.Repack })
+	return slices.ContainsFunc(c.moved[n.pack.Name()], func(m *moved) bool { return m.Commit.Repack })
 }
 
-// standsFor tells whether a move that counts stands for a pack.
-func (c *check) standsFor(n *need, depth int, counts func(*moved) bool) bool {
+// isReplaced tells whether a move stands in for a bad pack with packs of which
+// nothing bad is known, or that are replaced in their turn.
+func (c *check) isReplaced(n *need, depth int) bool {
 	return depth <= maxDepth && slices.ContainsFunc(c.moved[n.pack.Name()], func(m *moved) bool {
-		return counts(m) && !m.bad && !slices.ContainsFunc(c.named(m.book), func(to *need) bool { return to.bad != nil && !c.isReplaced(to, depth+1) })
+		return !m.bad && !slices.ContainsFunc(c.named(m.book), func(to *need) bool { return to.bad != nil && !c.isReplaced(to, depth+1) })
 	})
 }
 

@@ -256,12 +256,16 @@ func mark(id chunk.ID, off, n int64) uint64 {
 
 // tellBadPacks tells which packs are bad, and which snapshots and files need
 // them, or where their chunks are now.
-func (c *check) tellBadPacks() error {
+func (c *check) tellBadPacks(ctx context.Context) error {
+	j, err := c.newJudge(ctx)
+	if err != nil {
+		return err
+	}
 	var bad []*need
 	for _, n := range c.needed {
 		switch {
 		case n.bad == nil:
-		case c.isRepacked(n) && (c.harmed[n] == nil || c.harmed[n].count == 0):
+		case c.isRepacked(n) && c.sureOfDeep(n), j.isFreed(n) && c.harmed[n] == nil:
 			c.res.Repacked++ // a prune has taken it away, or may
 		default:
 			bad = append(bad, n)
@@ -273,42 +277,42 @@ func (c *check) tellBadPacks() error {
 	if err := c.flush(); err != nil {
 		c.tell(Problem{Object: "this device's local state", Err: err, Harms: "the next backup may rely on the packs named here: verify again"})
 	}
-	unhealed, err := c.v.Unhealed()
-	if err != nil {
-		return err
-	}
-	for _, r := range c.lists {
-		r.Proven = c.o.Deep && !c.gaps && !c.unnamed
-		c.tellOf(r)
-	}
+	c.tellStands()
 	slices.SortFunc(bad, func(a, b *need) int { return strings.Compare(a.pack.Name(), b.pack.Name()) })
 	var proven []string
 	for _, n := range bad {
-		name := n.pack.Name()
-		if !c.heals(n, unhealed[name]) {
-			c.tellBad(n, unhealed[name])
+		if !c.heals(n, j) {
+			c.tellBad(n, j.unhealed[n.pack.Name()].Left)
 			continue
 		}
-		c.tellReplaced(n)
-		if c.o.Deep && !c.gaps {
-			proven = append(proven, name)
+		c.tellReplaced(n, j)
+		if c.sureOfDeep(n) {
+			proven = append(proven, n.pack.Name())
 		}
 	}
-	return c.v.SettleWounds(proven)
+	return errors.Join(c.v.SettleWounds(proven), c.keepProofs(proven))
 }
 
-// heals tells whether a bad pack harms nothing: with Deep because no file was
-// found that lacks anything, else because a move replaces it and nothing says
-// that it does not replace all.
-func (c *check) heals(n *need, unhealed int) bool {
+// heals tells whether a bad pack harms nothing, as far as can be told: with
+// Deep because no file was found that lacks anything, else because a move
+// replaces it and nothing says that it does not replace all.
+func (c *check) heals(n *need, j *judge) bool {
 	if c.o.Deep {
-		return len(c.moved[n.pack.Name()]) > 0 && (c.harmed[n] == nil || c.harmed[n].count == 0)
+		return len(c.moved[n.pack.Name()]) > 0 && c.harmed[n] == nil
 	}
-	return unhealed == 0 && c.isReplaced(n, 0)
+	return j.unhealed[n.pack.Name()].Left == 0 && (j.isHealed(n) || c.isReplaced(n, 0))
 }
 
-func (c *check) tellReplaced(n *need) {
-	r := Replacement{Object: n.pack.Name(), Err: n.bad, Snapshots: shorts(c.needing(n)), Proven: c.o.Deep && !c.gaps}
+// sureOfDeep tells whether every manifest was walked and no file found that
+// lacks anything of a pack.
+func (c *check) sureOfDeep(n *need) bool { return c.o.Deep && !c.gaps && c.harmed[n] == nil }
+
+func (c *check) tellReplaced(n *need, j *judge) {
+	r := Replacement{Object: n.pack.Name(), Err: n.bad, Snapshots: shorts(c.needing(n)), Proven: c.sureOfDeep(n)}
+	r.Sure = r.Proven || j.isHealed(n)
+	if r.Sure && !r.Proven && !j.unhealed[r.Object].All {
+		r.Before = c.proven.At
+	}
 	for _, m := range c.moved[n.pack.Name()] {
 		r.Moves = append(r.Moves, m.Name.Base())
 	}
@@ -318,7 +322,11 @@ func (c *check) tellReplaced(n *need) {
 func (c *check) tellOf(r Replacement) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.res.Replaced = append(c.res.Replaced, r)
+	if r.Sure {
+		c.res.Replaced = append(c.res.Replaced, r)
+	} else {
+		c.res.Doubts = append(c.res.Doubts, r)
+	}
 	if c.o.OnReplaced != nil {
 		c.o.OnReplaced(r)
 	}

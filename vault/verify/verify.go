@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"coffer/chunk"
 	"coffer/vault"
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
@@ -39,8 +41,8 @@ type Options struct {
 
 	Progress  *Progress
 	OnProblem func(Problem) // calls do not overlap
-	// OnReplaced is told of each Replacement; its calls do not overlap with
-	// those of OnProblem.
+	// OnReplaced is told of each Replacement, of those in Result.Doubts too; its
+	// calls do not overlap with those of OnProblem.
 	OnReplaced func(Replacement)
 }
 
@@ -74,10 +76,18 @@ type Replacement struct {
 	Err       error
 	Moves     []string // base names of the moves' commits
 	Snapshots []string // short IDs of those that need it, the first twenty
-	// Proven: every chunk of it that a snapshot needs was found elsewhere, or
-	// every pack that one needs is named. Only Deep can tell; without the
-	// identity neither maps nor manifests can be read.
+	// Sure: all that snapshots need of it is elsewhere, and is known to be. Else
+	// only Deep can tell: without the identity neither maps nor manifests can be
+	// read.
+	Sure bool
+	// Proven: Deep has found every chunk of it that a snapshot needs elsewhere,
+	// or every pack named that one needs.
 	Proven bool
+	// Before is when Deep had proven it on this device, where that is how it is
+	// known.
+	Before time.Time
+	// Note is what else is known of it, or "".
+	Note string
 }
 
 // Result tells what was looked at and found.
@@ -93,7 +103,8 @@ type Result struct {
 	UnneededBytes int64
 	Problems      []Problem
 	Repacked      int64         // packs that a repack has let go and that are gone
-	Replaced      []Replacement // bad packs that harm nothing, as far as can be told
+	Replaced      []Replacement // bad packs and lists that harm nothing
+	Doubts        []Replacement // bad packs and lists that are replaced in part at least: whether wholly only Deep can tell
 	Deep          bool
 	Stopped       bool     // by MaxDuration, before all was read that was due
 	Coverage      Coverage // over all runs, as far as this device remembers
@@ -137,7 +148,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, listed: map[string]int64{}, told: map[string]bool{}}
+	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, stands: map[string]*stand{}, spare: map[chunk.Series]map[uint32][]ledger.Pack{}, proven: loadProofs(v), listed: map[string]int64{}, told: map[string]bool{}}
 	c.res.Deep = o.Deep
 	err = errors.Join(c.run(ctx), reads.Close(), c.flush())
 	c.takeOver()
@@ -163,11 +174,13 @@ type check struct {
 	commits []commit.Name    // of this vault\'s devices, as they are listed
 	listed  map[string]int64 // sizes of bodies found by listing
 	harmed  map[*need]*harm
-	moved   map[string][]*moved // moves that count, by the full name of a pack they replace
-	gaps    bool                // some manifest could not be walked
-	unnamed bool                // some ledger does not name a pack that its manifest needs
-	all     []*vault.Move       // all moves; nil until they were read
-	lists   []Replacement       // ledgers and rolls that something stands in for
+	moved   map[string][]*moved                       // moves that count, by the full name of a pack they replace
+	gaps    bool                                      // some manifest could not be walked
+	unnamed bool                                      // some ledger does not name a pack that its manifest needs
+	all     []*vault.Move                             // all moves; nil until they were read
+	stands  map[string]*stand                         // what stands in for ledgers and rolls, by their names; nil: nothing does
+	spare   map[chunk.Series]map[uint32][]ledger.Pack // what is listed by each number, of series of which a list is lost
+	proven  *proofs                                   // what was proven before
 
 	mu    sync.Mutex
 	res   Result           // guarded by mu
@@ -199,6 +212,7 @@ type book struct {
 	name    string
 	lost    bool              // the ledger is, and nothing stands in for it
 	snaps   []*vault.Snapshot // none, if it is of a move
+	of      *commit.Commit    // the move, if it is of one
 	instead []*need           // of a move: the packs that it replaces
 	set     ledger.Set
 	other   map[numbered]*need // where this ledger means another pack by a number than the first ledger did
@@ -245,7 +259,7 @@ func (c *check) run(ctx context.Context) error {
 		}
 		c.takeOver()
 	}
-	return c.tellBadPacks()
+	return c.tellBadPacks(ctx)
 }
 
 // history reads all snapshots' commits, and looks for the newest commits this
@@ -391,27 +405,47 @@ func (c *check) ledgers(ctx context.Context) error {
 		}
 		b.snaps = append(b.snaps, s)
 	}
-	for _, b := range c.books {
-		if err := c.ledger(ctx, b); err != nil {
-			return err
+	return c.takeLedgers(ctx, c.books)
+}
+
+// ledgersAtOnce is how many ledgers are fetched at a time, and held in memory.
+const ledgersAtOnce = 8
+
+// takeLedgers fetches several ledgers at a time, and takes them in one after
+// another.
+func (c *check) takeLedgers(ctx context.Context, books []*book) error {
+	for part := range slices.Chunk(books, ledgersAtOnce) {
+		ledgers, errs := make([]*ledger.Ledger, len(part)), make([]error, len(part))
+		var work sync.WaitGroup
+		for i, b := range part {
+			work.Go(func() { ledgers[i], errs[i] = c.v.Ledger(ctx, b.name) })
+		}
+		work.Wait()
+		for i, b := range part {
+			if err := c.ledger(ctx, b, ledgers[i], errs[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (c *check) ledger(ctx context.Context, b *book) error {
-	l, err := c.v.Ledger(ctx, b.name)
+// ledger takes in what was fetched of a ledger.
+func (c *check) ledger(ctx context.Context, b *book, l *ledger.Ledger, err error) error {
 	if err != nil {
-		stand, e := c.standIn(ctx, b.name, err, b)
-		switch {
-		case e != nil:
+		st, e := c.standIn(ctx, b.name, err, b)
+		if e != nil {
 			return e
-		case stand != nil:
-			l = stand
-		default:
+		}
+		if st == nil {
 			b.lost = true
 			return c.damage(err, b.name, b, harmsOfList)
 		}
+		for _, p := range st.packs {
+			c.needs(b, c.need(p))
+			c.lookFor(p.Series)
+		}
+		return nil
 	}
 	return c.folders(ctx, b, l)
 }
@@ -481,11 +515,11 @@ func (c *check) content(needs []*need) *content {
 func (c *check) page(ctx context.Context, f *ledger.Folder, b *book) ([]*need, error) {
 	data, err := c.v.FetchNamed(ctx, f.Roll, ledger.MaxRoll)
 	if err != nil {
-		stand, e := c.standIn(ctx, f.Roll, err, b)
-		if e != nil || stand == nil {
+		st, e := c.standIn(ctx, f.Roll, err, b)
+		if e != nil || st == nil {
 			return nil, errors.Join(e, err)
 		}
-		return c.pageOf(ctx, f, stand)
+		return c.pageOf(f, st), nil
 	}
 	one := ledger.Ledger{Folders: []ledger.Folder{*f}}
 	var needs []*need
@@ -571,6 +605,10 @@ func (c *check) listPacks(ctx context.Context) error {
 			c.tell(Problem{Object: info.Name, Err: err, Harms: "nothing: it is not one of ours"})
 			continue
 		}
+		p.Size = info.Size
+		if numbers := c.spare[p.Series]; numbers != nil {
+			numbers[p.Number] = append(numbers[p.Number], p)
+		}
 		n := c.needed[idOf(p)]
 		if n == nil {
 			c.res.Unneeded++
@@ -582,6 +620,7 @@ func (c *check) listPacks(ctx context.Context) error {
 			n.bad = fmt.Errorf("%w: it has %d bytes, not %d", vault.ErrDamaged, info.Size, n.pack.Size)
 		}
 	}
+	c.needSpare()
 	for _, n := range c.needed {
 		var bad bool
 		n.read, bad = c.reads.Get(n.pack)

@@ -1,0 +1,210 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"coffer/vault"
+	"coffer/vault/commit"
+	"coffer/vault/state"
+)
+
+// What a bad pack held stands inside of seals, so without the identity nobody
+// sees whether moves have all of it. This device knows it all the same of a pack
+// of which it knew every chunk when it was found bad, and of what it has once
+// seen proven: for the snapshots that were there then.
+
+// proofs are what the last verification with the identity has proven.
+type proofs struct {
+	At    time.Time `json:"at"`
+	Packs []string  `json:"packs,omitempty"` // full names of bad packs
+	Lists []string  `json:"lists,omitempty"` // ledgers and rolls for which others stand in: see stand.key
+	// Ledgers are the beginnings of the hashes in the names of the ledgers that
+	// were read then: 16 hex digits each.
+	Ledgers []string `json:"ledgers,omitempty"`
+
+	packs, lists, ledgers map[string]bool
+}
+
+const proofsFile = "proven.json"
+
+// loadProofs reads what was proven on this device. A file that is damaged is
+// like none: then --deep proves it again.
+func loadProofs(v *vault.Vault) *proofs {
+	p := new(proofs)
+	if v.State() != nil {
+		if was := readProofs(v.State()); was != nil {
+			p = was
+		}
+	}
+	p.packs, p.lists, p.ledgers = setOf(p.Packs), setOf(p.Lists), setOf(p.Ledgers)
+	return p
+}
+
+func setOf(list []string) map[string]bool {
+	m := map[string]bool{}
+	for _, s := range list {
+		m[s] = true
+	}
+	return m
+}
+
+func readProofs(d *state.Dir) *proofs {
+	p, err := state.ReadSmall[proofs](d, proofsFile)
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
+// short is how a proof names a ledger.
+func short(ledger string) string {
+	const hash, digits = 64, 16
+	return ledger[max(0, len(ledger)-hash):][:digits]
+}
+
+// read tells whether the manifests of all these snapshots were walked then.
+func (p *proofs) read(snaps []*vault.Snapshot) bool {
+	return !slices.ContainsFunc(snaps, func(s *vault.Snapshot) bool { return !p.ledgers[short(s.Commit.Ledger)] })
+}
+
+// keepProofs notes what was proven, for the next time without the identity.
+// Where a manifest could not be walked nothing is, and what was proven before
+// and is not so any more is no longer.
+func (c *check) keepProofs(packs []string) error {
+	if !c.o.Deep || c.v.State() == nil {
+		return nil
+	}
+	p := &proofs{At: plain(c.now), Packs: packs}
+	if c.gaps {
+		*p = *c.proven
+		p.Packs = slices.DeleteFunc(p.Packs, func(name string) bool {
+			return slices.ContainsFunc(c.harms(), func(n *need) bool { return n.pack.Name() == name })
+		})
+		return c.v.State().WriteSmall(proofsFile, p)
+	}
+	for _, st := range c.stands {
+		if st != nil && !c.unnamed {
+			p.Lists = append(p.Lists, st.key())
+		}
+	}
+	for _, b := range c.books {
+		if len(b.snaps) > 0 {
+			p.Ledgers = append(p.Ledgers, short(b.name))
+		}
+	}
+	slices.Sort(p.Lists)
+	slices.Sort(p.Ledgers)
+	return c.v.State().WriteSmall(proofsFile, p)
+}
+
+// harms are the packs that some file lacks something of.
+func (c *check) harms() (out []*need) {
+	for n := range c.harmed {
+		out = append(out, n)
+	}
+	return out
+}
+
+// A judge tells of bad packs, without the identity, whether nothing that a
+// snapshot needs of them can be lost.
+type judge struct {
+	c        *check
+	unhealed map[string]vault.Unhealed
+	before   map[string]map[string]bool // ancestors of a repack, by its name
+	verdicts map[*need]bool             // false while it is being judged: moves may lead in a circle
+}
+
+// newJudge needs all moves and packs to have been looked at.
+func (c *check) newJudge(ctx context.Context) (*judge, error) {
+	j := &judge{c: c, before: map[string]map[string]bool{}, verdicts: map[*need]bool{}}
+	var err error
+	if j.unhealed, err = c.v.Unhealed(); err != nil {
+		return nil, err
+	}
+	for _, moves := range c.moved {
+		for _, m := range moves {
+			name := m.Name.String()
+			if !m.Commit.Repack || j.before[name] != nil {
+				continue
+			}
+			if j.before[name], err = c.v.Ancestors(ctx, m.Commit); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return j, nil
+}
+
+// whole tells whether all that snapshots need of a pack is certainly there: in
+// it, or where moves say.
+func (j *judge) whole(n *need) bool {
+	if n.bad == nil {
+		return true
+	}
+	v, ok := j.verdicts[n]
+	if !ok {
+		j.verdicts[n] = false
+		v = j.isFreed(n) || j.isHealed(n)
+		j.verdicts[n] = v
+	}
+	return v
+}
+
+// isFreed tells whether repacks have moved what each commit needs that names the
+// pack: each came before one of them. Of any other, nobody asked what it needs.
+func (j *judge) isFreed(n *need) bool {
+	if len(j.c.moved[n.pack.Name()]) == 0 {
+		return false
+	}
+	for _, b := range j.c.books {
+		if j.c.find(b, numbered{n.pack.Series, n.pack.Number}) != n {
+			continue
+		}
+		if b.of != nil && !j.frees(n, b.of) {
+			return false
+		}
+		for _, s := range b.snaps {
+			if !j.frees(n, s.Commit) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// frees tells whether a good repack has moved what a commit needs of a pack.
+func (j *judge) frees(n *need, c *commit.Commit) bool {
+	return slices.ContainsFunc(j.c.moved[n.pack.Name()], func(m *moved) bool {
+		if !m.Commit.Repack || !j.stands(m) {
+			return false
+		}
+		if c.Device != m.Commit.Device {
+			return slices.Contains(j.c.v.Trust().Lineage(m.Commit.Device), c.Device)
+		}
+		return j.before[m.Name.String()][c.Name().Base()]
+	})
+}
+
+// isHealed tells whether moves have all chunks of a pack that anyone needs, as
+// this device knows. Which move has which stands inside of their seals, so each
+// must be good.
+func (j *judge) isHealed(n *need) bool {
+	name := n.pack.Name()
+	u, known := j.unhealed[name]
+	known = known && u.All && u.Left == 0
+	moves := j.c.moved[name]
+	return len(moves) > 0 && (known || j.wasProven(n)) && !slices.ContainsFunc(moves, func(m *moved) bool { return !j.stands(m) })
+}
+
+// wasProven tells whether --deep has proven it on this device, for all
+// snapshots that need the pack.
+func (j *judge) wasProven(n *need) bool {
+	return j.c.proven.packs[n.pack.Name()] && j.c.proven.read(j.c.needing(n))
+}
+
+// stands tells whether all that a move has moved is certainly there.
+func (j *judge) stands(m *moved) bool {
+	return !m.bad && !m.book.lost && !slices.ContainsFunc(j.c.named(m.book), func(to *need) bool { return !j.whole(to) })
+}

@@ -108,10 +108,7 @@ func dearmor(pub ed25519.PublicKey, namespace string, sig []byte) ([]byte, error
 	if len(pub) != ed25519.PublicKeySize || len(sig) > maxArmor {
 		return nil, ErrSignature
 	}
-	body, ok := bytes.CutPrefix(sig, []byte(armorHead))
-	if !ok {
-		return nil, ErrSignature
-	}
+	body, _ := bytes.CutPrefix(sig, []byte(armorHead))
 	body, _ = bytes.CutSuffix(body, []byte(armorTail))
 	blob, err := base64.StdEncoding.DecodeString(string(bytes.ReplaceAll(body, []byte("\n"), nil)))
 	prefix := blobPrefix(pub, namespace)

@@ -77,7 +77,10 @@ func TestVerifyRefuses(t *testing.T) {
 		"another namespace": func() error { return trust.Verify(pub, trust.NamespaceCondemned, msg, sig) },
 		"another message":   func() error { return trust.Verify(pub, trust.NamespaceCommit, []byte("messagE\n"), sig) },
 		"nothing":           func() error { return trust.Verify(pub, trust.NamespaceCommit, msg, nil) },
-		"blank after":       func() error { return trust.Verify(pub, trust.NamespaceCommit, msg, append(bytes.Clone(sig), '\n')) },
+		"nothing in it": func() error {
+			return trust.Verify(pub, trust.NamespaceCommit, msg, []byte("-----BEGIN SSH SIGNATURE-----\n-----END SSH SIGNATURE-----\n"))
+		},
+		"blank after": func() error { return trust.Verify(pub, trust.NamespaceCommit, msg, append(bytes.Clone(sig), '\n')) },
 		"line ends of another system": func() error {
 			return trust.Verify(pub, trust.NamespaceCommit, msg, bytes.ReplaceAll(sig, []byte("\n"), []byte("\r\n")))
 		},
@@ -115,6 +118,9 @@ func TestSplit(t *testing.T) {
 	gotMsg, gotSig, err := trust.Split(append(bytes.Clone(msg), sig...))
 	if err != nil || !bytes.Equal(gotMsg, msg) || !bytes.Equal(gotSig, sig) {
 		t.Errorf("got %q, %q, %v", gotMsg, gotSig, err)
+	}
+	if gotMsg, gotSig, err := trust.Split(append([]byte("\n"), sig...)); err != nil || string(gotMsg) != "\n" || !bytes.Equal(gotSig, sig) {
+		t.Errorf("an empty line: got %q, %q, %v", gotMsg, gotSig, err)
 	}
 	for _, bad := range [][]byte{nil, msg, []byte("x" + string(sig))} {
 		if _, _, err := trust.Split(bad); err == nil {

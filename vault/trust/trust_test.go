@@ -107,18 +107,26 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := trust.Open(data, kit, otherRoot); !errors.Is(err, trust.ErrSignature) {
 		t.Errorf("another root key: got %v, want ErrSignature", err)
 	}
-	if _, err := trust.Open(make([]byte, trust.MaxSize+1), kit, r.public()); err == nil {
-		t.Error("a huge object was opened")
+	for size, want := range map[int]bool{trust.MaxSize: false, trust.MaxSize + 1: true} { // judged by its size before it is parsed
+		if _, err := trust.Open(make([]byte, size), kit, r.public()); err == nil || strings.Contains(err.Error(), "larger than any trust") != want {
+			t.Errorf("%d bytes of nothing: %v", size, err)
+		}
 	}
 	for _, i := range []int{0, len(data) / 2, len(data) - 1} {
 		bad := bytes.Clone(data)
 		bad[i] ^= 1
-		if _, err := trust.Open(bad, kit, r.public()); err == nil {
-			t.Errorf("flipped bit in byte %d: opened", i)
+		if _, err := trust.Open(bad, kit, r.public()); err == nil || errors.Is(err, trust.ErrSignature) {
+			t.Errorf("flipped bit in byte %d: got %v, want that its seal is broken", i, err)
 		}
-		if _, err := trust.OpenNamed(name, bad, kit, r.public()); err == nil {
-			t.Errorf("flipped bit in byte %d: opened under its name", i)
+		for under, name := range map[string]string{"its name": name, "a name that fits": trust.Name(1, sha256.Sum256(bad))} {
+			if _, err := trust.OpenNamed(name, bad, kit, r.public()); err == nil {
+				t.Errorf("flipped bit in byte %d: opened under %s", i, under)
+			}
 		}
+	}
+	_, again := mustSeal(t, r.trust, r.root) // as good, and yet not what the next trust or a kit vouches for
+	if _, err := trust.OpenNamed(name, again, kit, r.public()); err == nil {
+		t.Error("another sealing of it was opened under its name")
 	}
 	replayed := strings.Replace(name, "trust/0000000001", "trust/0000000007", 1)
 	if _, err := trust.OpenNamed(replayed, data, kit, r.public()); err == nil {
@@ -254,6 +262,11 @@ func TestCheck(t *testing.T) {
 		"until without hash":       func(x *trust.Trust) { x.Devices[1].Until.Hash = "" },
 		"until without number":     func(x *trust.Trust) { x.Devices[1].Until.Seq = 0 },
 		"until with a bad hash":    func(x *trust.Trust) { x.Devices[1].Until.Hash = strings.Repeat("AB", 32) },
+		"until beyond ten digits":  func(x *trust.Trust) { x.Devices[1].Until.Seq = canon.MaxNumber + 1 },
+		"too many ends":            func(x *trust.Trust) { x.Devices[1].Until.Also = ends(16) },
+		"ends out of order":        func(x *trust.Trust) { x.Devices[1].Until.Also = ends(2); slices.Reverse(x.Devices[1].Until.Also) },
+		"an end twice":             func(x *trust.Trust) { x.Devices[1].Until.Also = slices.Repeat(ends(1), 2) },
+		"an end that is no hash":   func(x *trust.Trust) { x.Devices[1].Until.Also = []string{"x"} },
 		"inherits nobody":          func(x *trust.Trust) { x.Devices[2].Inherits[0] = "d900000000000000" },
 		"inherits itself":          func(x *trust.Trust) { x.Devices[2].Inherits[0] = x.Devices[2].ID },
 		"inherits a later device":  func(x *trust.Trust) { x.Devices[1].Inherits = []trust.DeviceID{x.Devices[2].ID} },
@@ -282,12 +295,52 @@ func TestCheckAtTheBounds(t *testing.T) {
 		"label":  func(x *trust.Trust) { x.Devices[0].Label = strings.Repeat("x", 100) },
 		"floor":  func(x *trust.Trust) { x.Floor = trust.Floor{KeepLast: 100_000, KeepDays: 100_000} },
 		"none":   func(x *trust.Trust) { x.Floor = trust.Floor{} },
+		"until, and inherits the first": func(x *trust.Trust) {
+			x.Devices[0].Until = &trust.Until{Seq: canon.MaxNumber, Hash: strings.Repeat("ab", 32), Also: ends(15)}
+			crowd(t, x, 1, false)
+			x.Devices[1].Inherits = []trust.DeviceID{x.Devices[0].ID}
+		},
 	} {
 		x := newRoom(t, true).trust
 		change(x)
 		if err := x.Check(); err != nil {
 			t.Errorf("%s: %v", why, err)
 		}
+	}
+}
+
+// ends returns the hashes of n further ends of a history, sorted.
+func ends(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("%064x", i)
+	}
+	return out
+}
+
+// What keeps every rule and yet does not fit into an object is not sealed: no
+// device could open it.
+func TestSealRefusesWhatIsTooLong(t *testing.T) {
+	r := newRoom(t, true)
+	crowd(t, r.trust, trust.MaxDevices-1, true)
+	for i := range r.trust.Devices {
+		d := &r.trust.Devices[i]
+		d.Until = &trust.Until{Seq: 1, Hash: strings.Repeat("ab", 32), Also: ends(15)}
+		for _, old := range r.trust.Devices[:i] {
+			d.Inherits = append(d.Inherits, old.ID)
+		}
+		if i < 190 {
+			d.Age = trusttest.Identity(t, false).Recipient() // some 2,000 bytes
+		}
+	}
+	if err := r.trust.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if long := text(t, r.trust); len(long) > trust.MaxSize-2000 {
+		t.Fatalf("%d bytes: what is not sealed must be good to open but for its length", len(long))
+	}
+	if _, _, _, err := trust.Seal(r.trust, r.root); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("%d bytes, sealed, or: %v", len(text(t, r.trust)), err)
 	}
 }
 
@@ -515,7 +568,7 @@ func TestNames(t *testing.T) {
 	if n, hash, err := trust.ParseName(trust.Name(3, sum)); err != nil || n != 3 || hash != canon.Sum(sum) {
 		t.Errorf("got %d, %s, %v", n, hash, err)
 	}
-	for _, bad := range []string{"", "trust/", "trust/1-" + canon.Sum(sum), trust.Name(0, sum), trust.Name(1e10, sum), "x" + trust.Name(1, sum)} {
+	for _, bad := range []string{"", "trust/", "trust/1-" + canon.Sum(sum), trust.Name(0, sum), trust.Name(1e10, sum), strings.TrimPrefix(trust.Name(1, sum), "trust/"), "x" + trust.Name(1, sum)} {
 		if _, _, err := trust.ParseName(bad); err == nil {
 			t.Errorf("%q: accepted", bad)
 		}

@@ -107,8 +107,7 @@ func checkHead(c *Commit) error {
 			return err
 		}
 	}
-	unix := c.Time.Unix()
-	if c.Time.Location() != time.UTC || c.Time.Nanosecond() != 0 || unix < 0 || unix > maxUnix || c.Time.Year() > 9999 {
+	if c.Time.Location() != time.UTC || c.Time.Nanosecond() != 0 || c.Time.Unix() < 0 || c.Time.Year() > 9999 {
 		return fmt.Errorf("time %s: want whole seconds in UTC from 1970 on", c.Time)
 	}
 	return nil

@@ -257,6 +257,14 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	huge := make([]byte, MaxSize+1)
 	try("huge", Name{Device: laptop, Seq: 1, Kind: Snapshot, Time: noon, Sum: sha256.Sum256(huge)}, huge, ErrTooLong)
+	try("huge, and not even hashed", c.Name(), huge, ErrTooLong)
+	try("as large as any", c.Name(), huge[1:], ErrHash)
+	if _, _, err := Parse(huge); !errors.Is(err, ErrTooLong) {
+		t.Errorf("huge, parsed: got %v, want ErrTooLong", err)
+	}
+	if _, _, err := Parse(huge[1:]); err == nil || errors.Is(err, ErrTooLong) {
+		t.Errorf("as large as any, parsed: got %v, want another error than ErrTooLong", err)
+	}
 }
 
 // Each rule of Check, broken alone, is noticed.
@@ -277,6 +285,7 @@ func TestCheck(t *testing.T) {
 		{"device", Snapshot, func(c *Commit) { c.Device = "../.." }},
 		{"project", Snapshot, func(c *Commit) { c.Project = "x" }},
 		{"kind", Snapshot, func(c *Commit) { c.Kind = 'x' }},
+		{"unknown kind of nothing", Check, func(c *Commit) { c.Kind, c.Project, c.Detail = 'x', "", nil }},
 		{"no kind", Snapshot, func(c *Commit) { c.Kind = 0 }},
 		{"time zone", Snapshot, func(c *Commit) { c.Time = c.Time.In(time.FixedZone("", 3600)) }},
 		{"fraction of a second", Snapshot, func(c *Commit) { c.Time = c.Time.Add(1) }},
@@ -287,6 +296,10 @@ func TestCheck(t *testing.T) {
 		{"number 0", Snapshot, func(c *Commit) { c.Seq = 0 }},
 		{"number without prev", Snapshot, func(c *Commit) { c.Seq = 2 }},
 		{"chain no hash", Snapshot, func(c *Commit) { c.Chain = "x" }},
+		{"chain no hash, later", Snapshot, func(c *Commit) { c.Seq, c.Prev, c.Chain = 8, []string{base(7, Check, "")}, "x" }},
+		{"ends itself", Snapshot, func(c *Commit) {
+			c.Seq, c.Prev, c.Ends = 8, []string{base(7, Check, "")}, []string{base(8, Progress, "")}
+		}},
 		{"folder chain no hash", Snapshot, func(c *Commit) { c.FolderChain = "" }},
 		{"folder chain no hash, later", Snapshot, func(c *Commit) { c.Seq, c.Prev, c.FolderChain = 8, []string{base(7, Check, "")}, "x" }},
 		{"number of eleven digits", Snapshot, func(c *Commit) { c.Seq, c.Prev = 1e10, []string{base(1e10-1, Check, "")} }},
@@ -376,6 +389,40 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is just within its bounds is good.
+func TestCheckAtTheBounds(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		kind   Kind
+		change func(c *Commit)
+	}{
+		{"in 1970", Snapshot, func(c *Commit) { c.Time = time.Unix(0, 0).UTC() }},
+		{"in the year 9999", Snapshot, func(c *Commit) { c.Time = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }},
+		{"number of ten digits", Snapshot, func(c *Commit) { c.Seq, c.Prev = canon.MaxNumber, []string{base(canon.MaxNumber-1, Check, "")} }},
+		{"counts", Check, func(c *Commit) { c.Detail.Objects, c.Detail.Missing = 1<<53, 1<<53 }},
+		{"no list of predecessors", Snapshot, func(c *Commit) { c.Prev = nil }}, // which Sign makes
+	} {
+		x := example(c.kind)
+		c.change(x)
+		obj := mustSign(t, x)
+		if _, err := Open(x.Name(), obj, pub); err != nil {
+			t.Errorf("%s: %v", c.why, err)
+		}
+	}
+}
+
+// The error names all that a kind must have, or cannot.
+func TestCheckNamesTheFields(t *testing.T) {
+	lacks, extra := example(Snapshot), example(Dismiss)
+	lacks.Project, lacks.Ledger = "", ""
+	extra.Body, extra.Repack = "x", true
+	for want, c := range map[string]*Commit{"a snapshot lacks: project, ledger": lacks, "a dismiss cannot have: body, repack": extra} {
+		if err := c.Check(); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func manyHeads(n int) (heads []Head) {
 	for i := range n {
 		heads = append(heads, Head{trust.DeviceID(fmt.Sprintf("e%015d", i)), base(1, Check, "")})
@@ -424,6 +471,25 @@ func TestLargestCommits(t *testing.T) {
 	}
 	if _, err := d.Sign(key); !errors.Is(err, ErrTooLong) {
 		t.Errorf("a dismissal of 100 KB: got %v, want ErrTooLong", err)
+	}
+	if d.Name() != (Name{}) {
+		t.Errorf("what was not signed is named %s", d.Name())
+	}
+
+	// Nothing but the length decides.
+	d.Dismisses = d.Dismisses[:150]
+	room := MaxSize - len(mustSign(t, d))
+	for i := range d.Dismisses {
+		more := min(room, 80)
+		d.Dismisses[i] += strings.Repeat("x", more)
+		room -= more
+	}
+	if obj := mustSign(t, d); len(obj) != MaxSize {
+		t.Errorf("%d bytes, want %d", len(obj), MaxSize)
+	}
+	d.Dismisses[149] += "x"
+	if _, err := d.Sign(key); !errors.Is(err, ErrTooLong) {
+		t.Errorf("one byte more: got %v, want ErrTooLong", err)
 	}
 }
 
@@ -482,7 +548,7 @@ func TestCompare(t *testing.T) {
 				Device: rapid.SampledFrom([]trust.DeviceID{laptop, desktop}).Draw(r, what+"'s device"),
 				Seq:    rapid.Uint64Range(1, 3).Draw(r, what+"'s number"),
 				Kind:   rapid.SampledFrom(kinds).Draw(r, what+"'s kind"),
-				Time:   time.Unix(rapid.Int64Range(0, maxUnix).Draw(r, what+"'s time"), 0).UTC(),
+				Time:   time.Unix(rapid.Int64Range(0, 1<<40-1).Draw(r, what+"'s time"), 0).UTC(),
 				Sum:    sum(rapid.StringN(0, 1, 1).Draw(r, what+"'s bytes")),
 			}
 		}
@@ -503,11 +569,16 @@ func TestNames(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for _, bad := range []string{
-		"", want[1:], want + "0", want + "/", strings.Replace(want, "/0000000002/", "/0000000003/", 1), strings.Replace(want, "-s", "-x", 1),
+		"", "commits/x", want[1:], want + "0", want + "/", strings.Replace(want, "/0000000002/", "/0000000003/", 1), strings.Replace(want, "-s", "-x", 1),
 		strings.Replace(want, laptop, "laptop", 1), strings.ToUpper(want), strings.Replace(want, "-s00", "-s0", 1), strings.Replace(want, "-s00", "-s0g", 1),
 		fmt.Sprintf("commits/%s/0000000000/0000000000-s%010x-%x", laptop, 0, sum("")), strings.Replace(want, "commits", "ledgers", 1),
 	} {
 		if _, err := ParseName(bad); err == nil {
+			t.Errorf("%q: accepted", bad)
+		}
+	}
+	for _, bad := range []string{"", "0000002500", strings.Replace(n.Base(), "-s00", "-s+0", 1), strings.Replace(n.Base(), "-s006b", "-s006B", 1)} {
+		if _, err := ParseBase(bad); err == nil {
 			t.Errorf("%q: accepted", bad)
 		}
 	}

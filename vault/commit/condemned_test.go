@@ -13,6 +13,7 @@ import (
 
 	"coffer/vault/commit"
 	"coffer/vault/trust"
+	"coffer/vault/trust/canon"
 )
 
 func condemnedList(t testing.TB) (*commit.CondemnedList, ed25519.PrivateKey) {
@@ -122,6 +123,18 @@ func TestCondemnedRules(t *testing.T) {
 		if bad == text || open(bad, same) == nil {
 			t.Errorf("%s: accepted %q", why, bad)
 		}
+	}
+	most := *good
+	most.Seq = canon.MaxNumber
+	if _, err := most.Sign(key); err != nil {
+		t.Errorf("a number of ten digits: %v", err)
+	}
+	huge, name := make([]byte, commit.MaxCondemned+1), commit.ObjectName(commit.Condemned, good.Device, good.Seq, sha256.Sum256(obj))
+	if _, err := commit.OpenCondemned(name, huge, key.Public().(ed25519.PublicKey)); err == nil || errors.Is(err, commit.ErrHash) {
+		t.Errorf("a huge list: got %v, want that it is not even hashed", err)
+	}
+	if _, err := commit.OpenCondemned(name, huge[1:], key.Public().(ed25519.PublicKey)); !errors.Is(err, commit.ErrHash) {
+		t.Errorf("as large as any: got %v, want ErrHash", err)
 	}
 	other := sha256.Sum256(nil)
 	if err := open(text, func(string) string { return commit.ObjectName(commit.Condemned, good.Device, good.Seq, other) }); !errors.Is(err, commit.ErrHash) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"coffer/vault/trust/canon"
 )
 
 // A past is one device's commits, as a remote would have them.
@@ -144,6 +146,10 @@ func TestVerifyListing(t *testing.T) {
 		if err := VerifyListing(head, inserted); !errors.Is(err, ErrForked) {
 			t.Errorf("beside commit %d: %v", i+1, err)
 		}
+		twice := slices.Insert(slices.Clone(good), i, good[i])
+		if err := VerifyListing(head, twice); !errors.Is(err, ErrListing) && i < len(good)-1 {
+			t.Errorf("commit %d listed twice: %v", i+1, err)
+		}
 		for j := range i {
 			reordered := slices.Clone(good)
 			reordered[i], reordered[j] = reordered[j], reordered[i]
@@ -185,6 +191,12 @@ func TestVerifyListingInLaterFolders(t *testing.T) {
 		if err := VerifyLink(head, last); !errors.Is(err, ErrListing) {
 			t.Errorf("%s: %v", why, err)
 		}
+	}
+	liar := *head // its chain fits, yet the commit before its folder is another
+	chain, _ := canon.ParseSum(byNumber[2046].Chain)
+	liar.FolderChain = canon.Sum(Chain([]Link{{chain, byNumber[2046].Name().Base()}}))
+	if err := VerifyLink(&liar, byNumber[2046]); !errors.Is(err, ErrListing) {
+		t.Errorf("a folder that follows from the last commit but one: %v", err)
 	}
 	names, _ := p.list(2)
 	if err := VerifyListing(head, names[1:]); !errors.Is(err, ErrListing) {

@@ -13,9 +13,6 @@ import (
 	"coffer/vault/trust/canon"
 )
 
-// maxUnix is the largest time that ten hex digits hold.
-const maxUnix = 1<<40 - 1
-
 // A Name is the name of a commit's object:
 //
 //	commits/<device>/<folder>/<seq>-<kind><time>-<sha256>

@@ -102,9 +102,6 @@ func (f *Folder) check() error {
 }
 
 func (f *Folder) checkForm() error {
-	if f.Folder > maxFolder {
-		return errors.New("out of range")
-	}
 	if f.Roll == "" {
 		if f.All || f.Bits.Len() > 0 {
 			return errors.New("means packs of a roll and names none")
@@ -237,14 +234,11 @@ func parseFolderLine(line []byte) (f Folder, err error) {
 }
 
 func parseBits(s string) (b Bits, err error) {
-	if len(s) != base64.StdEncoding.EncodedLen(len(b)) {
+	raw, _ := base64.StdEncoding.DecodeString(s)
+	if len(raw) != len(b) || base64.StdEncoding.EncodeToString(raw) != s { // there is one spelling
 		return b, errors.New("bits: want 128 bytes in base64")
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || copy(b[:], raw) != len(b) || base64.StdEncoding.EncodeToString(raw) != s {
-		return b, errors.New("bits: want 128 bytes in base64")
-	}
-	return b, nil
+	return Bits(raw), nil
 }
 
 // Rolls returns the names of the rolls that l refers to.

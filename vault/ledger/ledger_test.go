@@ -217,6 +217,7 @@ func TestRules(t *testing.T) {
 		"all, said by bits":          func(l *Ledger) { l.Folders[2].Bits = full() },
 		"roll of another folder":     func(l *Ledger) { l.Folders[1].Roll = l.Folders[2].Roll },
 		"roll that is no roll":       func(l *Ledger) { l.Folders[1].Roll = pack(data, 1).Name() },
+		"roll of nothing":            func(l *Ledger) { l.Folders = []Folder{{Roll: "rolls/x", All: true}} },
 		"roll outside of its folder": func(l *Ledger) { l.Folders[1].Roll = "x/" + l.Folders[1].Roll },
 	} {
 		l, _ := example(t)
@@ -268,6 +269,7 @@ func TestParseRefuses(t *testing.T) {
 		"size with zero":            replace(` 8168"`, ` 08168"`),
 		"size with sign":            replace(` 8168"`, ` +8168"`),
 		"no size":                   replace(` 8168"`, `"`),
+		"roll that is no hash":      strings.Replace(good, `"roll":"`, `"roll":"x`, 1),
 		"bits with a line break":    replace(`"bits":"AQ`, `"bits":"\nAQ`),
 		"bits with loose last bits": replace(`A="}`, `B="}`),
 		"long line":                 lines[0] + strings.Replace(lines[1], `"packs":[`, `"packs":[`+strings.Repeat(" ", maxLine), 1),
@@ -282,8 +284,10 @@ func TestParseRefuses(t *testing.T) {
 	if _, err := Parse([]byte(replace(`"v":1`, `"v":2`))); !errors.Is(err, canon.ErrVersion) {
 		t.Errorf("a newer version: %v, want ErrVersion", err)
 	}
-	if _, err := Parse(make([]byte, MaxSize+1)); err == nil {
-		t.Error("a huge object was accepted")
+	for size, want := range map[int]bool{MaxSize: false, MaxSize + 1: true} { // judged by its size before it is read
+		if _, err := Parse(make([]byte, size)); err == nil || strings.Contains(err.Error(), "larger than any") != want {
+			t.Errorf("%d bytes of nothing: %v", size, err)
+		}
 	}
 }
 
@@ -299,6 +303,16 @@ func TestRollRefuses(t *testing.T) {
 	} {
 		if _, err := EncodeRoll(data, 1, spoil(slices.Clone(list)), nonce); err == nil {
 			t.Errorf("%s: written", why)
+		}
+	}
+	sizes := slices.Clone(list)
+	sizes[0].Size, sizes[1].Size = 1, maxPack
+	if _, err := EncodeRoll(data, 1, sizes, nonce); err != nil {
+		t.Errorf("sizes at their bounds: %v", err)
+	}
+	for size, want := range map[int]bool{MaxRoll: false, MaxRoll + 1: true} {
+		if _, err := parseRoll(make([]byte, size)); err == nil || strings.Contains(err.Error(), "larger than any") != want {
+			t.Errorf("%d bytes of nothing: %v", size, err)
 		}
 	}
 	b, err := EncodeRoll(data, 1, list, nonce)
@@ -346,7 +360,7 @@ func TestNames(t *testing.T) {
 	if p.Size = 0; err != nil || got != p {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for _, bad := range []string{"", want[1:], want + "/", want + "0", strings.Replace(want, "/0000000004/", "/0000000005/", 1),
+	for _, bad := range []string{"", "packs/x", want[1:], want + "/", want + "0", strings.Replace(want, "/0000000004/", "/0000000005/", 1),
 		strings.Replace(want, "0000005000", "5000005000", 1), strings.Replace(want, "da01", "DA01", 1), strings.Replace(want, "packs", "rolls", 1)} {
 		if _, err := ParsePackName(bad); err == nil {
 			t.Errorf("%q: accepted", bad)
@@ -356,7 +370,11 @@ func TestNames(t *testing.T) {
 	if s, f, sum, err := ParseRollName(roll); err != nil || s != data || f != 4 || sum != p.Sum {
 		t.Errorf("%s gives %s %d %x, %v", roll, s, f, sum, err)
 	}
-	for _, bad := range []string{"", want, roll + "0", strings.Replace(roll, "0000000004", "0004194304", 1), strings.Replace(roll, "rolls", "packs", 1)} {
+	last := RollName(data, maxFolder, p.Sum)
+	if _, f, _, err := ParseRollName(last); err != nil || f != maxFolder {
+		t.Errorf("%s gives %d, %v", last, f, err)
+	}
+	for _, bad := range []string{"", want, "rolls/" + data.String(), strings.TrimPrefix(roll, "rolls/"), roll + "0", strings.Replace(roll, "0000000004", "0004194304", 1), strings.Replace(roll, "rolls", "packs", 1)} {
 		if _, _, _, err := ParseRollName(bad); err == nil {
 			t.Errorf("%q: accepted", bad)
 		}

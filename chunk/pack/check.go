@@ -72,7 +72,6 @@ func (c *Checker) check(s Sealed) error {
 // directory reads the directory and makes sure that all after the frames is as
 // it should be.
 func (c *Checker) directory(src *seal.Reader) error {
-	c.dir.reset()
 	foot, err := c.read(src, max(0, src.Size()-footerLen), footerLen)
 	if err != nil {
 		return err

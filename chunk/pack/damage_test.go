@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,13 @@ func TestCheckFindsFlips(t *testing.T) {
 // sealPlain seals what a pack's plaintext is said to be.
 func sealPlain(t testing.TB, plain []byte, k keys) []byte {
 	t.Helper()
+	obj, _ := sealKept(t, plain, k)
+	return obj
+}
+
+// sealKept is sealPlain, with the key that a Checker opens it with.
+func sealKept(t testing.TB, plain []byte, k keys) ([]byte, seal.FileKey) {
+	t.Helper()
 	var out bytes.Buffer
 	w, err := seal.NewWriter(&out, k.recipients)
 	if err != nil {
@@ -89,7 +97,7 @@ func sealPlain(t testing.TB, plain []byte, k keys) []byte {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return out.Bytes()
+	return out.Bytes(), w.FileKey()
 }
 
 // layout puts a plaintext together: frames, fill, directory, footer.
@@ -144,19 +152,92 @@ func TestLayoutRefused(t *testing.T) {
 		if r, err := Open(sealPlain(t, plain, k), k.ids); err == nil || r != nil {
 			t.Errorf("%s: opened", name)
 		}
+		if checkHello(t, plain, k) == nil {
+			t.Errorf("%s: checked", name)
+		}
+		r := new(Reader)
+		if err := r.Open(sealPlain(t, good, k), k.ids); err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := r.Len(); n != 1 || r.Open(sealPlain(t, plain, k), k.ids) == nil {
+			t.Errorf("%s: opened by a Reader of %d chunks", name, n)
+		}
+		if n, _ := r.Len(); n != 0 {
+			t.Errorf("%s: a Reader that failed still has the pack before, or half of this one", name)
+		}
 	}
-	r := new(Reader)
-	if err := r.Open(sealPlain(t, good, k), k.ids); err != nil {
+	if err := checkHello(t, good, k); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Open(sealPlain(t, huge, k), k.ids); err == nil {
-		t.Error("opened")
+	r, err := Open(sealPlain(t, good, k), k.ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Open(sealPlain(t, good, newKeys(t, true)), k.ids); !errors.Is(err, seal.ErrNoIdentity) {
+		t.Errorf("somebody else's pack, by a Reader that was used: %v", err)
 	}
 	if n, _ := r.Len(); n != 0 {
-		t.Error("a Reader that failed still has the pack before")
+		t.Error("a Reader that had no key still has the pack before")
 	}
 	if _, err := Open(sealPlain(t, good, newKeys(t, true)), k.ids); !errors.Is(err, seal.ErrNoIdentity) {
 		t.Errorf("somebody else's pack: %v", err)
+	}
+}
+
+// checkHello checks a pack of this plaintext as one of the chunk "hello" is
+// checked before it is uploaded; its directory names someID.
+func checkHello(t *testing.T, plain []byte, k keys) error {
+	id := hasher(chunk.Data).ID([]byte("hello"))
+	obj, key := sealKept(t, bytes.ReplaceAll(plain, []byte(someID), []byte(id.String())), k)
+	return Check(Sealed{Object: obj, Sum: checksum(obj), Key: key, Entries: []Entry{{chunk.Data, id, 0, 5}}, Plain: 5}, hasher)
+}
+
+// Who has the key of one pack reads that pack.
+func TestOpenWithKey(t *testing.T) {
+	k := newKeys(t, true)
+	b := NewBuilder(TargetData, Default)
+	want, _ := fill(b, []piece{{chunk.Data, text(1, 300)}})
+	s := sealPack(t, b, k)
+	if r, err := OpenWithKey(s.Object, s.Key); err != nil || !slices.Equal(slices.Collect(r.Entries()), want) {
+		t.Errorf("%v", err)
+	}
+	s.Key[3] ^= 1
+	if r, err := OpenWithKey(s.Object, s.Key); err == nil || r != nil {
+		t.Error("another key opened it")
+	}
+}
+
+// A Checker and a Reader keep their memory, ask for each Hasher once, and
+// decode a frame once for all that is read of it in a row.
+func TestMemoryIsKept(t *testing.T) {
+	k := newKeys(t, true)
+	b := NewBuilder(TargetData, Default)
+	fill(b, []piece{{chunk.Data, text(1, 2<<20)}, {chunk.Segment, text(2, 2<<20)}, {chunk.Data, text(3, 2<<20)}})
+	s := sealPack(t, b, k)
+	asked := map[chunk.Kind]int{}
+	c := NewChecker(func(k chunk.Kind) *chunk.Hasher { asked[k]++; return hasher(k) })
+	r, err := Open(s.Object, k.ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := func() {
+		if err := c.Check(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Read([]Extent{{0, 9}, {2 << 20, 9}, {4 << 20, 9}}, func(int, []byte) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use()
+	if used := allocated(use); used > 1<<20 {
+		t.Errorf("%d bytes allocated for packs no larger than the one before", used)
+	}
+	if asked[chunk.Data] != 1 || asked[chunk.Segment] != 1 {
+		t.Errorf("asked for hashers: %v", asked)
+	}
+	err = r.Read([]Extent{{0, 9}, {100, 9}}, func(int, []byte) error { clear(r.plain[:1000]); return nil })
+	if err != nil {
+		t.Errorf("a frame was decoded again: %v", err)
 	}
 }
 
@@ -170,9 +251,13 @@ func TestDirectoryRefused(t *testing.T) {
 		{`"c"`, `"C"`}, {`{`, ` {`}, {`,`, `, `}, {`10`, `010`}, {`10`, `+10`}, {`10`, `0`}, {`10`, `-1`}, {`10`, `1e1`}, {`10`, ``},
 		{`10`, `99999999999999999999`}, {`10`, `9223372036854775808`}, {`"d"`, `"x"`}, {`"d"`, `""`}, {`"d",5`, `"d",4`}, {`"d",5`, `"d",6`},
 		{`"p":5`, `"p":8388609`}, {`AAA"`, `AAB"`}, {`AAA"`, `AA"`}, {`AAA"`, `AA="`}, {"]]}\n", "]]}"}, {"]]}\n", "]]}\r\n"}, {"]]}\n", "],]}\n"},
-		{"]]}\n", "]]}\n\n"}, {"]]}\n", "]]} \n"}, {`[["d",5,"` + someID + `"]]`, `[]`}, {`]]}`, `]],"x":1}`}, {`"]]`, `"],["d",0,"` + someID + `"]`},
+		{"]]}\n", "]]}\n\n"}, {"]]}\n", "]]} \n"}, {`[["d",5,"` + someID + `"]]`, `[]`}, {`]]}`, `]],"x":1}`}, {"]]}\n", "];}\n"}, {`5,"A`, `5;"A`}, {`"d",5,`, `"d",,`},
+		{`10`, `16777217`}, {`5`, `8388609`}, {`"c":10`, `"c":`}, {`"]]`, `"],["d",0,"` + someID + `"]`},
 	} {
 		bad := strings.Replace(good, c[0], c[1], 1)
+		if c[0] == `5` {
+			bad = strings.ReplaceAll(good, c[0], c[1])
+		}
 		if bad == good {
 			t.Fatalf("%q is not in the line", c[0])
 		}
@@ -184,6 +269,10 @@ func TestDirectoryRefused(t *testing.T) {
 		if d.parse([]byte(good[:i])) == nil {
 			t.Errorf("passed, cut to %d bytes", i)
 		}
+	}
+	most := `{"c":16777216,"p":8388608,"chunks":[` + strings.Repeat(`["d",0,"`+someID+`"],`, frameChunks-1) + `["d",8388608,"` + someID + `"]]}` + "\n"
+	if err := d.parse([]byte(most)); err != nil {
+		t.Errorf("as much as a frame may have: %v", err)
 	}
 	many := `{"c":10,"p":0,"chunks":[` + strings.Repeat(`["d",0,"`+someID+`"],`, frameChunks) + `["d",0,"` + someID + `"]]}` + "\n"
 	if d.parse([]byte(many)) == nil {
@@ -377,6 +466,9 @@ func TestDirectoryAt(t *testing.T) {
 		if _, err := DirectoryAt(bytes.NewReader(sealPlain(t, plain, k)), int64(len(sealPlain(t, plain, k))), k.ids); err == nil {
 			t.Errorf("%d bytes passed", len(plain))
 		}
+	}
+	if _, err := DirectoryAt(bytes.NewReader(obj), int64(len(obj)), newKeys(t, false).ids); !errors.Is(err, seal.ErrNoIdentity) {
+		t.Errorf("somebody else's pack: %v", err)
 	}
 	text := line(10, 5)
 	whole := layout(nil, 0, text)

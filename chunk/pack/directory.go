@@ -142,33 +142,34 @@ type scanner struct {
 	ok bool
 }
 
+// take reads n bytes; nothing if they are not there.
+func (p *scanner) take(n int) (b []byte) {
+	if p.ok = p.ok && n <= len(p.s); p.ok {
+		b, p.s = p.s[:n], p.s[n:]
+	}
+	return b
+}
+
 // word reads w.
 func (p *scanner) word(w string) {
-	if !p.ok || len(p.s) < len(w) || string(p.s[:len(w)]) != w {
-		p.ok = false
-		return
-	}
-	p.s = p.s[len(w):]
+	b := p.take(len(w))
+	p.ok = p.ok && string(b) == w
 }
 
 // number reads a number without leading zeros that is at most limit, and the
 // byte that ends it.
-func (p *scanner) number(limit int64, end byte) int64 {
+func (p *scanner) number(limit int64, end byte) (v int64) {
 	n := bytes.IndexByte(p.s[:min(len(p.s), 20)], end)
-	if !p.ok || n < 1 || n > 1 && p.s[0] == '0' {
-		p.ok = false
-		return 0
-	}
-	var v int64
-	for _, c := range p.s[:n] {
+	digits := p.take(max(n, 1))
+	for _, c := range digits {
 		if c < '0' || c > '9' || v > limit {
 			p.ok = false
 			return 0
 		}
 		v = v*10 + int64(c-'0')
 	}
-	p.s = p.s[n+1:]
-	p.ok = v <= limit
+	p.take(1)
+	p.ok = p.ok && v <= limit && (n == 1 || n > 1 && digits[0] != '0')
 	return v
 }
 
@@ -178,36 +179,29 @@ var idText = base64.RawURLEncoding.Strict()
 // entry reads one chunk.
 func (p *scanner) entry() (e Entry) {
 	p.word(`["`)
-	if !p.ok || len(p.s) == 0 {
-		p.ok = false
-		return e
-	}
-	e.Kind = chunk.Kind(p.s[0])
-	p.ok = e.Kind == chunk.Data || e.Kind == chunk.Segment
-	p.s = p.s[1:]
+	kind := p.take(1)
 	p.word(`",`)
 	e.Len = p.number(MaxChunk, ',')
 	p.word(`"`)
-	if !p.ok || len(p.s) < 43 {
-		p.ok = false
+	id := p.take(43)
+	p.word(`"]`)
+	if !p.ok {
 		return e
 	}
-	n, err := idText.Decode(e.ID[:], p.s[:43])
-	p.ok, p.s = err == nil && n == len(e.ID), p.s[43:]
-	p.word(`"]`)
+	e.Kind = chunk.Kind(kind[0])
+	n, err := idText.Decode(e.ID[:], id)
+	p.ok = (e.Kind == chunk.Data || e.Kind == chunk.Segment) && err == nil && n == len(e.ID)
 	return e
 }
 
 // another reads a comma, or the bracket that closes the chunks.
 func (p *scanner) another() bool {
-	if !p.ok || len(p.s) == 0 {
-		p.ok = false
+	b := p.take(1)
+	if !p.ok {
 		return false
 	}
-	c := p.s[0]
-	p.s = p.s[1:]
-	p.ok = c == ',' || c == ']'
-	return c == ','
+	p.ok = b[0] == ',' || b[0] == ']'
+	return b[0] == ','
 }
 
 // A ShortTailError says that a directory is longer than the tail it was looked

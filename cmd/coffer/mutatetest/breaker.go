@@ -1,25 +1,64 @@
 package main
 
 import (
-	"fmt"
 	"go/ast"
 	"go/token"
 	"strconv"
+	"strings"
 )
 
-// A breaker puts mutants into syntax trees. Each of them asks whether it is at
-// work, and does else what the code did.
-type breaker struct {
-	set     *token.FileSet
-	first   int // number of the first mutant, less one
-	mutants []mutant
+// A mutant is one way to break one place.
+type mutant struct {
+	number int
+	file   string
+	line   int
+
+	// name tells it from all others of the file, and lasts when lines move: the
+	// function, what is done to it, and the words that it is done to.
+	name string
 }
 
-// new makes a mutant, and the expression that asks for it.
-func (b *breaker) new(at token.Pos, format string, args ...any) ast.Expr {
+// A breaker puts mutants into the syntax tree of a file. Each of them asks
+// whether it is at work, and does else what the code did.
+type breaker struct {
+	set     *token.FileSet
+	file    string
+	source  []byte
+	first   int    // number of the first mutant, less one
+	within  string // the function
+	mutants []mutant
+	names   map[string]int // how often each was given
+}
+
+// new makes a mutant, and the expression that asks for it. The words are those
+// of the source, which a tree that is broken already does not have any more.
+func (b *breaker) new(at token.Pos, what, words string) ast.Expr {
 	n := b.first + len(b.mutants) + 1
-	b.mutants = append(b.mutants, mutant{n, b.set.Position(at), fmt.Sprintf(format, args...)})
-	return &ast.CallExpr{Fun: ast.NewIdent("mutant"), Args: []ast.Expr{&ast.BasicLit{Kind: token.STRING, Value: strconv.Quote(strconv.Itoa(n))}}}
+	name := b.within + ": " + what + ": " + words
+	if b.names[name]++; b.names[name] > 1 {
+		name += " (" + strconv.Itoa(b.names[name]) + ")"
+	}
+	b.mutants = append(b.mutants, mutant{n, b.file, b.set.Position(at).Line, name})
+	return &ast.CallExpr{Fun: ast.NewIdent("mutant"), Args: []ast.Expr{&ast.BasicLit{Kind: token.INT, Value: strconv.Itoa(n)}}}
+}
+
+// words are the first line of what stands in the source, as far as it fits.
+func (b *breaker) words(n ast.Node) string {
+	const most = 70
+	first, _, _ := strings.Cut(string(b.source[b.set.Position(n.Pos()).Offset:b.set.Position(n.End()).Offset]), "\n")
+	if first = strings.TrimSuffix(first, " {"); len(first) > most {
+		first = strings.ToValidUTF8(first[:most], "") + "..."
+	}
+	return first
+}
+
+// function breaks a function; the mutants in it bear its name.
+func (b *breaker) function(f *ast.FuncDecl) {
+	b.within = f.Name.Name
+	if f.Recv != nil {
+		b.within = strings.Trim(b.words(f.Recv.List[0].Type), "*") + "." + b.within
+	}
+	b.block(f.Body)
 }
 
 // block breaks the statements of a block, the inner ones first.
@@ -30,16 +69,20 @@ func (b *breaker) block(block *ast.BlockStmt) {
 }
 
 func (b *breaker) list(list []ast.Stmt) []ast.Stmt {
+	words := make([]string, len(list))
+	for i, s := range list {
+		words[i] = b.words(s)
+	}
 	out := make([]ast.Stmt, 0, len(list))
 	for i := 0; i < len(list); i++ {
 		b.inside(list[i])
 		if i+1 < len(list) && swappable(list[i], list[i+1]) {
 			b.inside(list[i+1])
-			out = append(out, b.swap(list[i], list[i+1]))
+			out = append(out, b.swap(list[i], list[i+1], words[i], words[i+1]))
 			i++
 			continue
 		}
-		out = append(out, b.remove(list[i]))
+		out = append(out, b.remove(list[i], words[i]))
 	}
 	return out
 }
@@ -76,31 +119,19 @@ func swappable(x, y ast.Stmt) bool {
 }
 
 // remove leaves a statement out.
-func (b *breaker) remove(s ast.Stmt) ast.Stmt {
+func (b *breaker) remove(s ast.Stmt, words string) ast.Stmt {
 	if !removable(s) {
 		return s
 	}
-	asks := &ast.UnaryExpr{Op: token.NOT, X: b.new(s.Pos(), "left out: %s", kind(s))}
+	asks := &ast.UnaryExpr{Op: token.NOT, X: b.new(s.Pos(), "left out", words)}
 	return &ast.IfStmt{Cond: asks, Body: &ast.BlockStmt{List: []ast.Stmt{s}}}
 }
 
 // swap lets two statements change places.
-func (b *breaker) swap(x, y ast.Stmt) ast.Stmt {
-	asks := b.new(x.Pos(), "swapped with the next: %s, %s", kind(x), kind(y))
-	x, y = b.remove(x), b.remove(y)
+func (b *breaker) swap(x, y ast.Stmt, one, other string) ast.Stmt {
+	asks := b.new(x.Pos(), "swapped with the next", one)
+	x, y = b.remove(x, one), b.remove(y, other)
 	return &ast.IfStmt{Cond: asks, Body: &ast.BlockStmt{List: []ast.Stmt{y, x}}, Else: &ast.BlockStmt{List: []ast.Stmt{x, y}}}
-}
-
-func kind(s ast.Stmt) string {
-	switch s := s.(type) {
-	case *ast.ExprStmt:
-		return "call"
-	case *ast.IfStmt:
-		return "if"
-	case *ast.IncDecStmt:
-		return s.Tok.String()
-	}
-	return "assignment"
 }
 
 // inside breaks what a statement is made of.
@@ -170,13 +201,13 @@ func (b *breaker) condition(x ast.Expr, negate bool) ast.Expr {
 	if x == nil {
 		return nil
 	}
-	at := x.Pos() // what is broken below has none
+	at, words := x.Pos(), b.words(x) // what is broken below has none
 	b.literals(x)
 	broken := b.logic(x)
 	if !negate {
 		return broken
 	}
-	return &ast.BinaryExpr{X: b.new(at, "negated"), Op: token.NEQ, Y: &ast.ParenExpr{X: broken}}
+	return &ast.BinaryExpr{X: b.new(at, "negated", words), Op: token.NEQ, Y: &ast.ParenExpr{X: broken}}
 }
 
 var neighbours = map[token.Token]token.Token{
@@ -194,6 +225,7 @@ func (b *breaker) logic(x ast.Expr) ast.Expr {
 			e.X = b.logic(e.X)
 		}
 	case *ast.BinaryExpr:
+		words := b.words(e)
 		if e.Op == token.LAND || e.Op == token.LOR {
 			e.X, e.Y = b.logic(e.X), b.logic(e.Y)
 		}
@@ -201,7 +233,7 @@ func (b *breaker) logic(x ast.Expr) ast.Expr {
 		if !ok {
 			return x
 		}
-		asks := b.new(e.OpPos, "%s in place of %s", other, e.Op)
+		asks := b.new(e.OpPos, other.String()+" in place of "+e.Op.String(), words)
 		changed := &ast.BinaryExpr{X: e.X, Op: other, Y: e.Y}
 		return &ast.ParenExpr{X: &ast.BinaryExpr{
 			X:  &ast.ParenExpr{X: &ast.BinaryExpr{X: asks, Op: token.LAND, Y: &ast.ParenExpr{X: changed}}},

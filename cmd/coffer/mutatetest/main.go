@@ -1,222 +1,140 @@
 // Mutatetest breaks Coffer on purpose, in one small way at a time, and looks
 // whether the tests notice: conditions are negated, statements left out,
 // neighbours swapped, limits moved by one. What no test notices is a test that
-// is missing, or code that is not needed.
+// is missing, or code that is not needed, or it stands in survivors.txt with
+// the reason why nobody could notice it.
 //
-//	go run ./cmd/coffer/mutatetest [-sample N] [-seed S] [-only PART]
+//	go run ./cmd/coffer/mutatetest [-sample N] [-seed S] [-only PART] [-jobs J]
 //
-// It runs from the root of the repository and changes nothing there. All
-// mutants of a package are built into one binary, by an overlay, and an
-// environment variable says which of them is at work; so a mutant costs what
-// its tests take, and no build.
+// It runs from the root of the repository, changes nothing there, and fails if
+// a mutant survives that is not on the list. All mutants are built into the
+// tests once, by an overlay, and an environment variable says which of them is
+// at work. Each test runs alone first and notes which mutants it comes by, so
+// that a mutant costs the tests that can notice it, the cheapest first, and no
+// build; one that no test comes by costs nothing.
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/format"
-	"go/parser"
-	"go/token"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
-	"time"
+	"sync"
 )
 
-// A field is code to be broken, and the packages whose tests must notice. The
-// first one that does ends the search.
-type field struct{ files, tests string }
+// A field is code to be broken, and the packages whose tests must notice; after
+// a colon stands which of the tests. Those of the first that come by a mutant
+// are asked first.
+type field struct{ name, files, tests string }
 
 // fields are the code that orders writes, checks IDs, verifies signatures and
 // decides deletion.
 var fields = []field{
-	{"vault/trust/check.go vault/trust/follow.go vault/trust/seal.go vault/trust/sshsig.go vault/trust/public.go", "vault/trust"},
-	{"vault/commit/chain.go vault/commit/check.go vault/commit/commit.go vault/commit/condemned.go vault/commit/name.go", "vault/commit"},
-	{"vault/ledger/ledger.go vault/ledger/pack.go vault/ledger/roll.go", "vault/ledger"},
-	{"vault/retention/judge.go vault/retention/retention.go", "vault/retention"},
-	{"chunk/pack/check.go chunk/pack/reader.go chunk/pack/directory.go", "chunk/pack"},
-	{"chunk/seal/open.go", "chunk/seal"},
-	{"files/place.go files/writer.go", "files"},
-	{"vault/forget.go vault/forgetrun.go vault/condemn.go", "vault/vaulttest vault/prune"},
-	{"vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune"},
-	{"vault/prune/live.go vault/prune/look.go vault/prune/plan.go vault/prune/run.go vault/prune/object.go", "vault/prune"},
-}
-
-// A mutant is one way to break one place.
-type mutant struct {
-	number int
-	at     token.Position
-	what   string
+	{"trust", "vault/trust/check.go vault/trust/follow.go vault/trust/seal.go vault/trust/sshsig.go vault/trust/public.go", "vault/trust"},
+	{"commit", "vault/commit/chain.go vault/commit/check.go vault/commit/commit.go vault/commit/condemned.go vault/commit/name.go", "vault/commit"},
+	{"ledger", "vault/ledger/ledger.go vault/ledger/pack.go vault/ledger/roll.go", "vault/ledger"},
+	{"retention", "vault/retention/judge.go vault/retention/retention.go", "vault/retention"},
+	{"pack", "chunk/pack/check.go chunk/pack/reader.go chunk/pack/directory.go", "chunk/pack"},
+	{"seal", "chunk/seal/open.go", "chunk/seal"},
+	{"files", "files/place.go files/writer.go", "files"},
+	{"prune", "vault/prune/live.go vault/prune/look.go vault/prune/plan.go vault/prune/run.go vault/prune/object.go", "vault/prune"},
+	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/vaulttest vault/prune"},
+	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest vault/prune"},
 }
 
 func main() {
 	sample := flag.Int("sample", 0, "try only so many mutants of each `number` there are; 0: all")
 	seed := flag.Uint64("seed", 1, "draw the sample by this `seed`")
-	only := flag.String("only", "", "break only files whose name contains `part`")
+	only := flag.String("only", "", "break only files whose name contains `part`, or the field of that name")
+	jobs := flag.Int("jobs", runtime.NumCPU(), "run so many tests at a time")
 	flag.Parse()
-	var killed, survived int
-	for _, f := range fields {
-		s, err := open(f, *only)
-		if err == nil && len(s.mutants) > 0 {
-			err = s.build()
-		}
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "mutatetest: %s: %v\n", f.files, err)
-			os.Exit(1)
-		}
-		s.draw(*sample, *seed)
-		for _, m := range s.mutants {
-			if s.notices(m) {
-				killed++
-				continue
-			}
-			survived++
-			fmt.Printf("survived: %s:%d: %s\n", m.at.Filename, m.at.Line, m.what)
-		}
-		if len(s.mutants) > 0 {
-			fmt.Printf("so far %d killed, %d survived: %s\n", killed, survived, f.files)
-		}
-		s.close()
+	unlisted, err := mutate(*only, *sample, *seed, *jobs)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutatetest:", err)
 	}
-	if killed+survived == 0 {
-		fmt.Fprintln(os.Stderr, "mutatetest: no mutant was made")
+	if err != nil || unlisted > 0 {
 		os.Exit(1)
 	}
-	fmt.Printf("%d mutants: %d killed (%.1f %%), %d survived\n", killed+survived, killed, 100*float64(killed)/float64(killed+survived), survived)
 }
 
-// A session is one field at work.
-type session struct {
-	field
-	dir      string // scratch
-	overlay  map[string]string
-	mutants  []mutant
-	binaries []binary
-}
-
-type binary struct {
-	path, dir string
-	limit     time.Duration
-}
-
-func open(f field, only string) (*session, error) {
-	dir, err := os.MkdirTemp("", "mutatetest-")
+// mutate tries the mutants of all fields and returns how many survived that
+// are not listed.
+func mutate(only string, sample int, seed uint64, jobs int) (unlisted int, err error) {
+	list, err := readList("cmd/coffer/mutatetest/survivors.txt")
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	s := &session{field: f, dir: dir, overlay: map[string]string{}}
-	for _, name := range strings.Fields(f.files) {
-		if !strings.Contains(name, only) {
+	b, err := newBuild()
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	made := make([][]mutant, len(fields))
+	for i, f := range fields {
+		if made[i], err = b.breakFiles(chosen(f, only)); err != nil {
+			return 0, err
+		}
+	}
+	if b.count == 0 {
+		return 0, fmt.Errorf("no field is named %q, and no file has it in its name", only)
+	}
+	if only == "" {
+		list.missing(slices.Concat(made...))
+	}
+	t := &tests{build: b, slots: make(chan struct{}, jobs)}
+	if err := t.make(made); err != nil {
+		return 0, err
+	}
+	all := score{field: "all"}
+	for i, f := range fields {
+		if len(made[i]) == 0 {
 			continue
 		}
-		if err := s.breakFile(name); err != nil {
-			return nil, err
-		}
+		s := t.try(f, draw(made[i], sample, seed), list)
+		fmt.Println(s)
+		all.add(s)
 	}
-	return s, nil
+	fmt.Println(all)
+	return all.unlisted, nil
 }
 
-func (s *session) close() { _ = os.RemoveAll(s.dir) }
-
-// breakFile puts all mutants of a file into a copy of it.
-func (s *session) breakFile(name string) error {
-	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution) // no comments: they would go astray
-	if err != nil {
-		return err
-	}
-	b := &breaker{set: set, first: len(s.mutants)}
-	for _, d := range file.Decls {
-		if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
-			b.block(fn.Body)
-		}
-	}
-	s.mutants = append(s.mutants, b.mutants...)
-	var out bytes.Buffer
-	if err := format.Node(&out, token.NewFileSet(), file); err != nil {
-		return err
-	}
-	if err := s.replace(name, out.Bytes()); err != nil {
-		return err
-	}
-	return s.replace(filepath.Join(filepath.Dir(name), "mutant.go"), fmt.Appendf(nil, `package %s
-
-import "os"
-
-var theMutant = os.Getenv("COFFER_MUTANT")
-
-func mutant(n string) bool { return theMutant == n }
-`, file.Name.Name))
+// chosen returns the files of a field that -only asks for: all of the field of
+// that name, or those with it in their names if there is no such field.
+func chosen(f field, only string) []string {
+	files := strings.Fields(f.files)
+	named := slices.ContainsFunc(fields, func(f field) bool { return f.name == only })
+	return slices.DeleteFunc(files, func(file string) bool {
+		return named && f.name != only || !named && !strings.Contains(file, only)
+	})
 }
 
-// replace makes the build see other bytes in a file's place.
-func (s *session) replace(name string, data []byte) error {
-	real, err := filepath.Abs(name)
-	if err != nil {
-		return err
+// try tries the mutants of a field, several at a time.
+func (t *tests) try(f field, mutants []mutant, list *list) score {
+	asked := t.of(f)
+	s := score{field: f.name}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, m := range mutants {
+		wg.Go(func() {
+			got := t.notices(asked, m)
+			mu.Lock()
+			defer mu.Unlock()
+			s.count(m, got, list)
+		})
 	}
-	path := filepath.Join(s.dir, strings.ReplaceAll(name, "/", "_"))
-	s.overlay[real] = path
-	return os.WriteFile(path, data, 0o600)
-}
-
-// build builds the tests, and runs them once without a mutant.
-func (s *session) build() error {
-	text, err := json.Marshal(map[string]any{"Replace": s.overlay})
-	if err != nil {
-		return err
-	}
-	overlay := filepath.Join(s.dir, "overlay.json")
-	if err := os.WriteFile(overlay, text, 0o600); err != nil {
-		return err
-	}
-	for _, pkg := range strings.Fields(s.tests) {
-		b := binary{path: filepath.Join(s.dir, strings.ReplaceAll(pkg, "/", "_")+".test"), dir: pkg, limit: 10 * time.Minute}
-		out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", b.path, "./"+pkg).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-		}
-		began := time.Now()
-		if out, failed := b.run("none"); failed {
-			return fmt.Errorf("%s fails without a mutant:\n%s", pkg, out)
-		}
-		b.limit = 3*time.Since(began) + 10*time.Second
-		s.binaries = append(s.binaries, b)
-	}
-	return nil
-}
-
-// run runs the tests of a package with a mutant.
-func (b *binary) run(mutant string) (out []byte, failed bool) {
-	cmd := exec.Command(b.path, "-test.failfast", "-test.short", "-test.timeout", b.limit.String())
-	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "COFFER_MUTANT="+mutant)
-	out, err := cmd.CombinedOutput()
-	return out, err != nil
-}
-
-func (s *session) notices(m mutant) bool {
-	for i := range s.binaries {
-		if _, failed := s.binaries[i].run(fmt.Sprint(m.number)); failed {
-			return true
-		}
-	}
-	return false
+	wg.Wait()
+	return s
 }
 
 // draw leaves a sample of the mutants.
-func (s *session) draw(n int, seed uint64) {
-	if n == 0 || n >= len(s.mutants) {
-		return
+func draw(mutants []mutant, n int, seed uint64) []mutant {
+	if n == 0 || n >= len(mutants) {
+		return mutants
 	}
-	random := rand.New(rand.NewPCG(seed, 0))
-	random.Shuffle(len(s.mutants), func(i, j int) { s.mutants[i], s.mutants[j] = s.mutants[j], s.mutants[i] })
-	s.mutants = s.mutants[:n]
-	slices.SortFunc(s.mutants, func(a, b mutant) int { return a.number - b.number })
+	drawn := slices.Clone(mutants)
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+	return drawn[:n]
 }

@@ -123,16 +123,7 @@ func (r *Reader) Size() int64 { return r.size }
 
 // ReadAt reads at an offset of the plaintext. Calls may be concurrent, but
 // each allocates 64 KiB: it is meant for few and large reads.
-func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 || off > r.size {
-		return 0, fmt.Errorf("read object at %d of %d", off, r.size)
-	}
-	n, err := r.src.ReadAt(p, off)
-	if err == nil && off+int64(n) == r.size {
-		err = io.EOF
-	}
-	return n, err
-}
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) { return r.src.ReadAt(p, off) }
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
@@ -151,9 +142,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 	n, err := r.ReadAt(p, r.off)
 	r.off += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
 	return n, err
 }
 
@@ -163,8 +151,8 @@ func (r *Reader) fill() error {
 		r.room = make([]byte, piece)
 	}
 	n, err := r.ReadAt(r.room, r.off)
-	if err != nil && err != io.EOF || n == 0 {
-		return err
+	if n == 0 {
+		return err // else the next read meets it again
 	}
 	r.off += int64(n)
 	r.buf = r.room[:n]

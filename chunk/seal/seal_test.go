@@ -140,6 +140,24 @@ func TestReader(t *testing.T) {
 	if err := iotest.TestReader(r, plain[:300]); err != nil {
 		t.Error(err)
 	}
+	if r, err = Open(short, NewIdentities(id)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 2*piece)
+	if n, err := r.Read(buf[:10]); n != 10 || err != nil {
+		t.Errorf("a short read: %d, %v", n, err)
+	}
+	if n, err := r.Read(buf); n != 290 || err != nil {
+		t.Errorf("what is left of the piece: %d, %v", n, err)
+	}
+	if n, err := r.Read(nil); n != 0 || err != nil {
+		t.Errorf("a read of nothing, at the end: %d, %v", n, err)
+	}
+	for off, want := range map[int64]int{-1: 0, 0: 300, 100: 200, 300: 0, 301: 0} {
+		if n, err := r.ReadAt(buf, off); n != want || err == nil || (err == io.EOF) != (off >= 0 && off <= 300) {
+			t.Errorf("at %d: %d, %v", off, n, err)
+		}
+	}
 }
 
 func TestReadAll(t *testing.T) {
@@ -168,6 +186,11 @@ func TestReadAll(t *testing.T) {
 		io.ReadFull(r, make([]byte, 10))
 		if got, err := ReadAll(r, nil, 1<<20); err != nil || !bytes.Equal(got, plain[10:]) {
 			t.Errorf("the rest: %d bytes, %v", len(got), err)
+		}
+		for _, size := range []int{10, 2 * piece} {
+			if n, err := r.Read(make([]byte, size)); n != 0 || err != io.EOF {
+				t.Errorf("after the rest: %d bytes, %v", n, err)
+			}
 		}
 	}
 }
@@ -283,6 +306,27 @@ func TestHeaderLimits(t *testing.T) {
 		_, err := Open([]byte(intro+head), NewIdentities(ids[0]))
 		if err == nil || !strings.Contains(err.Error(), "over") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The header is held against its limits by lines alone.
+func TestCheckHeader(t *testing.T) {
+	const end = "--- x\n"
+	full := intro + strings.Repeat("x", headerMax-len(intro))
+	for head, want := range map[string]string{
+		intro + strings.Repeat("-> a\n\n", 16) + end:          "",
+		intro + strings.Repeat("-> a\n\n", 17) + end:          "over 16 stanzas",
+		intro + "-> a\n" + strings.Repeat("line\n", 50) + end: "",
+		intro + "-> a\n":   "cut short",
+		intro:              "cut short",
+		intro[:9]:          "not an age object",
+		full[:headerMax-1]: "cut short",
+		full:               "over 16384 bytes",
+		full + "\n" + end:  "over 16384 bytes",
+	} {
+		if err := CheckHeader([]byte(head)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes, %.40q: got %v, want %q", len(head), head, err, want)
 		}
 	}
 }

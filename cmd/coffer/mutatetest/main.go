@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A field is code to be broken, and the packages whose tests must notice; after
@@ -84,8 +85,8 @@ func mutate(only string, sample int, seed uint64, jobs int) (unlisted int, err e
 	if only == "" {
 		list.missing(slices.Concat(made...))
 	}
-	t := &tests{build: b, slots: make(chan struct{}, jobs)}
-	if err := t.make(made); err != nil {
+	t := &tests{build: b, slots: make(chan struct{}, jobs), least: 3 * time.Second}
+	if err := t.make(fields, made); err != nil {
 		return 0, err
 	}
 	all := score{field: "all"}

@@ -33,13 +33,14 @@ type took struct{ cpu, wall time.Duration }
 type tests struct {
 	build *build
 	slots chan struct{} // a place for each that runs
+	least time.Duration // that a test may take of the processor in any case
 	known map[string][]*test
 	runs  atomic.Int64
 }
 
 // make builds the tests that the fields with mutants ask, and runs each of them
 // once without one.
-func (t *tests) make(made [][]mutant) error {
+func (t *tests) make(fields []field, made [][]mutant) error {
 	var asked []string
 	for i, f := range fields {
 		for word := range strings.FieldsSeq(f.tests) {
@@ -171,7 +172,7 @@ func (t *tests) run(x *test, env string) (took, error) {
 	defer os.RemoveAll(temp)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*x.took.wall+time.Minute)
 	defer cancel()
-	limit := 3 + int(3*x.took.cpu.Seconds())
+	limit := int((t.least + 3*x.took.cpu + time.Second - 1) / time.Second)
 	args := []string{"-c", `ulimit -t "$0" && exec "$@"`, strconv.Itoa(limit), x.binary, "-test.run", "^" + regexp.QuoteMeta(x.name) + "$", "-test.short", "-test.failfast", "-test.timeout", "0"}
 	cmd := exec.CommandContext(ctx, "sh", append(args, x.args...)...)
 	cmd.Dir = x.pkg

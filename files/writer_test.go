@@ -464,6 +464,77 @@ func TestManyFoldersAtOnce(t *testing.T) {
 	}
 }
 
+// The folders used last stay open, and one that is in use is closed by its last
+// user.
+func TestFoldersKept(t *testing.T) {
+	w := newWriter(t, t.TempDir(), WriterOptions{})
+	w.kept = 3 // the target is one of them
+	for _, dir := range []string{"a", "b", "c", "d"} {
+		must(t, w.Mkdir(dir))
+	}
+	for _, use := range []string{"a", "b", "a", "c"} {
+		must(t, put(w, use+"/x", "x"))
+	}
+	if len(w.dirs) != 3 || w.dirs["a"] == nil || w.dirs["c"] == nil {
+		t.Errorf("kept: %v", w.dirs)
+	}
+	a, _, err := w.parent("a/x")
+	must(t, err)
+	c, _, err := w.parent("c/x")
+	must(t, err)
+	must(t, put(w, "d/x", "x")) // none can be given back but this one
+	before := openFiles(t)
+	w.forget("a")
+	w.forget("c/x") // not that folder
+	if w.dirs["a"] != nil || w.dirs["c"] != c || openFiles(t) != before {
+		t.Errorf("forgotten, but in use: %v, %d descriptors more", w.dirs, openFiles(t)-before)
+	}
+	w.release(a)
+	w.release(c)
+	if n := openFiles(t); n != before-2 {
+		t.Errorf("%d descriptors, want two less than %d: the last user did not close the folder", n, before)
+	}
+}
+
+func TestReadDirSorts(t *testing.T) {
+	w := newWriter(t, t.TempDir(), WriterOptions{})
+	for i := range 50 {
+		must(t, put(w, fmt.Sprint(i*7%50), "x"))
+	}
+	if names, err := w.ReadDir(""); err != nil || len(names) != 50 || !slices.IsSorted(names) {
+		t.Errorf("%q, %v", names, err)
+	}
+}
+
+// An error says what was done to which path, once.
+func TestErrorsNameThePathOnce(t *testing.T) {
+	w := newWriter(t, t.TempDir(), WriterOptions{})
+	must(t, put(w, "file", "x"))
+	_, list := w.ReadDir("none")
+	_, symlink := w.Symlink("file", Stat{Type: Symlink}, Detail{Target: strings.Repeat("x", 5000)})
+	for want, err := range map[string]error{
+		"open folder none: no such file or directory": list,
+		"remove none: no such file or directory":      w.Remove("none"),
+		"make file: file name too long":               symlink,
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestIsTemp(t *testing.T) {
+	name := tempName()
+	for of, want := range map[string]bool{
+		name: true, name + mixedUp[0][0]: true, name + mixedUp[0][1]: true, name + "x": false, name[1:]: false, name[:len(name)-1]: false,
+		"": false, tempPrefix: false, "x" + name[1:]: false, strings.Repeat("x", 99): false, strings.TrimSuffix(name, tempSuffix) + "xxxx": false,
+	} {
+		if IsTemp(of) != want {
+			t.Errorf("%q: want %v", of, want)
+		}
+	}
+}
+
 func TestDeepTreeIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	w := newWriter(t, dir, WriterOptions{})
@@ -504,6 +575,10 @@ func TestNamesThatTheFileSystemMixesUp(t *testing.T) {
 	if _, err := w.Symlink("A", Stat{}, Detail{Target: "x"}); !errors.Is(err, ErrSameName) {
 		t.Errorf("symlink: %v", err)
 	}
+	must(t, os.Link(filepath.Join(dir, "linked"), filepath.Join(dir, "LINKED")))
+	must(t, w.Remove("linked"))
+	must(t, w.Remove("a")) // no name of ours is that file any more
+	must(t, put(w, "LINKED", "not the second name of anything"))
 	must(t, w.Mkdir("d"))
 	must(t, w.Mkdir("d"))
 	if b, _ := os.ReadFile(filepath.Join(dir, "A")); string(b) != "again, the same path" {

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -67,6 +68,16 @@ func CheckObject(o Object) error {
 	}
 	if len(o.Data) > MaxObject {
 		return fmt.Errorf("check object %s: %d bytes are too many: %w", o.Name, len(o.Data), fs.ErrInvalid)
+	}
+	return nil
+}
+
+// CheckSum takes the last look at the bytes of an object before they are on their
+// way: what no longer has the hash it is named by changed in memory, and must not
+// be stored. The error wraps [ErrDamaged].
+func CheckSum(o Object) error {
+	if sha256.Sum256(o.Data) != o.Sum {
+		return fmt.Errorf("%w: %s changed in memory; nothing was stored", ErrDamaged, o.Name)
 	}
 	return nil
 }

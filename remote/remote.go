@@ -41,7 +41,9 @@ type Store interface {
 	// Put stores o durably before it returns. Storing the same bytes again
 	// under the same name succeeds. Other bytes under a taken name are
 	// refused with fs.ErrExist where the store can tell; Coffer never relies
-	// on it, because it never reuses a name. Put does not keep o.Data.
+	// on it, because it never reuses a name. Bytes that o.Sum is not the hash
+	// of are refused with ErrDamaged ([CheckSum]): this is the last look at
+	// them. Put does not keep o.Data.
 	Put(ctx context.Context, o Object) error
 
 	// Get appends to dst the bytes [off, off+n) of the object, fewer where
@@ -95,6 +97,7 @@ var (
 	ErrFull = errors.New("remote is full")
 	// ErrNoBucket: the bucket or folder that should hold the remote is missing.
 	ErrNoBucket = errors.New("remote does not exist")
-	// ErrDamaged: the remote returned bytes that contradict its own checksum or length.
+	// ErrDamaged: the remote returned bytes that contradict its own checksum or
+	// length, or was to be given bytes that contradict their own.
 	ErrDamaged = errors.New("remote returned damaged bytes")
 )

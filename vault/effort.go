@@ -12,10 +12,12 @@ import (
 // compression costs no time and saves some; while it does not, the processor
 // (or the disk) is what all wait for, and compressing is most of its work.
 //
-// The first pack has the level that the run was given: of a run of one pack
-// nobody waits for anything.
+// The first pack begins with the level that the run was given: of a run that
+// stores little nobody waits for anything. One that stores more goes on with the
+// lightest, until there is something to go by.
 type effort struct {
 	at    int       // in efforts
+	eased bool      // the first pack has come far enough, or is done
 	since time.Time // when the lane began to fill the present pack
 }
 
@@ -25,16 +27,27 @@ var efforts = [...]pack.Level{pack.Fastest, pack.Default, pack.Better}
 
 const stepCost = 2
 
+// easeAfter is how many bytes of content a lane stores at the level it was given.
+const easeAfter = 4 << 20
+
 func newEffort(l pack.Level) *effort {
 	return &effort{at: max(0, slices.Index(efforts[:], l)), since: time.Now()}
 }
 
-// next returns the level of the next pack, when a pack was full at one time
-// and could be sealed at another. sending is the part of what packs take after
-// that is not the processor's work.
-func (e *effort) next(full, free time.Time, sending float64) pack.Level {
-	worked, waited := full.Sub(e.since), time.Duration(float64(free.Sub(full))*sending)
-	e.since = free
+// ease returns the lightest level, once, when the first pack has got so far.
+func (e *effort) ease(plain int64) (l pack.Level, ok bool) {
+	if e.eased || plain < easeAfter {
+		return l, false
+	}
+	e.at, e.eased = 0, true
+	return efforts[0], true
+}
+
+// next returns the level of the next pack, when a pack was full and checked at
+// one time, and the lane could go on at another.
+func (e *effort) next(full, free time.Time) pack.Level {
+	worked, waited := full.Sub(e.since), free.Sub(full)
+	e.since, e.eased = free, true
 	e.at = e.choose(worked, waited)
 	return efforts[e.at]
 }
@@ -51,14 +64,4 @@ func (e *effort) choose(worked, waited time.Duration) int {
 		at++
 	}
 	return at
-}
-
-// sendingShare is how much of the time between sealing a pack and its
-// acknowledgement is the remote's, in this run so far.
-func (r *Run) sendingShare() float64 {
-	sending, proving := r.sending.Load(), r.proving.Load()
-	if sending+proving == 0 {
-		return 0
-	}
-	return float64(sending) / float64(sending+proving)
 }

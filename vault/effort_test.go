@@ -27,17 +27,29 @@ func TestEffort(t *testing.T) {
 	} {
 		e := newEffort(c.from)
 		full := e.since.Add(c.worked)
-		if got := e.next(full, full.Add(c.waited), 1); got != c.want {
+		if got := e.next(full, full.Add(c.waited)); got != c.want {
 			t.Errorf("%s: %v, want %v", c.why, got, c.want)
 		}
 	}
 }
 
-// Waiting for packs to be opened again is waiting for the processor.
-func TestEffortCountsTheRemoteAlone(t *testing.T) {
-	e := newEffort(pack.Fastest)
+// A lane eases off once, in its first pack.
+func TestEffortEases(t *testing.T) {
+	e := newEffort(pack.Default)
+	if l, ok := e.ease(easeAfter - 1); ok {
+		t.Errorf("eased to %v while there is little", l)
+	}
+	if l, ok := e.ease(easeAfter); !ok || l != pack.Fastest {
+		t.Errorf("level %v, %v; want the lightest", l, ok)
+	}
+	if _, ok := e.ease(2 * easeAfter); ok {
+		t.Error("eased twice")
+	}
 	full := e.since.Add(time.Second)
-	if got := e.next(full, full.Add(10*time.Second), 0.05); got != pack.Fastest {
-		t.Errorf("level %v where the processor is what all wait for", got)
+	if l := e.next(full, full.Add(10*time.Second)); l != pack.Better {
+		t.Errorf("level %v where uploads are slow", l)
+	}
+	if l, ok := e.ease(easeAfter); ok {
+		t.Errorf("eased to %v although uploads are slow", l)
 	}
 }

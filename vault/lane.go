@@ -1,9 +1,9 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"coffer/chunk"
@@ -19,7 +19,8 @@ type Lane struct {
 	run     *Run
 	kind    chunk.Kind
 	hasher  *chunk.Hasher
-	builder *pack.Builder
+	checker *pack.Checker
+	builder *pack.Builder // nil until the first chunk
 	series  chunk.Series
 	number  uint32 // of the open pack
 	isOpen  bool   // a pack is open and has its number
@@ -70,7 +71,19 @@ func (l *Lane) Put(data []byte) (ref chunk.Ref, isNew bool, err error) {
 	if l.builder.Full() {
 		return ref, true, l.Flush()
 	}
+	l.ease()
 	return ref, true, nil
+}
+
+// ease compresses less when there turns out to be much to do.
+func (l *Lane) ease() {
+	if l.effort == nil || l.effort.eased {
+		return
+	}
+	_, plain := l.builder.Len()
+	if level, ok := l.effort.ease(plain); ok {
+		l.builder.SetLevel(level)
+	}
 }
 
 // open makes sure that a pack with a number of its own is open.
@@ -84,8 +97,9 @@ func (l *Lane) open() error {
 	}
 	l.number, l.isOpen = n, true
 	if l.builder == nil {
-		l.builder = l.newBuilder()
+		l.builder, l.checker = l.newBuilder(), pack.NewChecker(l.run.v.Hasher)
 	}
+	l.builder.Reuse(l.run.spare.take(l.kind))
 	return nil
 }
 
@@ -96,81 +110,85 @@ func (l *Lane) newBuilder() *pack.Builder {
 	return pack.NewBuilder(pack.TargetData, l.run.o.Level)
 }
 
-// Flush closes the open pack and hands it to the uploads. It blocks while as
-// many packs as may be are on their way: memory does not grow with a slow
-// remote. The lane seals by itself, so it needs no second builder; checking
-// and sending go on beside it.
+// Flush closes the open pack, opens it again in memory, re-hashes every chunk in
+// it, and hands it to the uploads. The lane seals and checks by itself, as the
+// work of the processor that they are; sending goes on beside it.
+//
+// It blocks while as many packs as may be are on their way, and, if its own made
+// them so many, until one of them has arrived: memory does not grow with a slow
+// remote, and what is sent takes the place of what would be filled meanwhile.
 func (l *Lane) Flush() error {
 	if l.builder == nil || l.builder.Empty() {
 		return nil
 	}
-	r := l.run
-	out, err := l.buffer()
+	sealed, err := l.seal()
 	if err != nil {
 		return err
 	}
-	if _, plain := l.builder.Len(); plain > tightPack {
-		out.Reset()
-		out.Grow(bufferSize)
+	r, full := l.run, time.Now()
+	if err := r.turn(); err != nil {
+		return err
 	}
-	sealed, err := l.builder.Seal(r.recipients, out)
-	if err != nil {
-		r.buffers <- out
-		return fmt.Errorf("seal pack %s/%010d: %w", l.series, l.number, err)
+	l.send(sealed)
+	if err := r.turn(); err != nil {
+		return err
 	}
+	r.uploads <- struct{}{}
+	if l.effort != nil {
+		l.builder.SetLevel(l.effort.next(full, time.Now()))
+	}
+	return nil
+}
+
+// send stores a sealed pack beside other work. It is the lane's turn.
+func (l *Lane) send(sealed pack.Sealed) {
+	r, refs := l.run, l.refs
 	p := ledger.Pack{Series: l.series, Number: l.number, Sum: sealed.Sum, Size: int64(len(sealed.Object))}
-	refs := l.refs
 	l.refs, l.isOpen = nil, false
 	r.work.Go(func() {
-		defer func() { r.buffers <- out }()
 		if err := r.store(p, sealed, refs); err != nil {
 			r.index.Forget(p.Series, p.Number)
 			r.cancel(err)
 		}
+		r.spare.give(l.kind, sealed.Object)
+		r.uploads <- struct{}{}
 	})
-	return nil
 }
 
-// buffer waits for one to seal into. How long that takes tells how hard the
-// next pack may be compressed.
-func (l *Lane) buffer() (out *bytes.Buffer, err error) {
-	r, began := l.run, time.Now()
-	select {
-	case out = <-r.buffers:
-	case <-r.ctx.Done():
-		return nil, context.Cause(r.ctx)
-	}
-	if l.effort != nil {
-		l.builder.SetLevel(l.effort.next(began, time.Now(), r.sendingShare()))
-	}
-	return out, nil
-}
-
-// store opens a sealed pack again in memory, re-hashes every chunk in it, and
-// uploads it. A failure cancels the run.
-func (r *Run) store(p ledger.Pack, sealed pack.Sealed, refs []chunk.Ref) error {
-	began := time.Now()
-	err := r.prove(sealed)
-	r.proving.Add(int64(time.Since(began)))
+// seal seals the open pack and checks what came of it.
+func (l *Lane) seal() (pack.Sealed, error) {
+	sealed, err := l.builder.Seal(l.run.recipients)
 	if err != nil {
-		return fmt.Errorf("pack %s/%010d does not open to what was put in; memory may be failing; nothing of it was stored: %w", p.Series, p.Number, err)
+		return sealed, fmt.Errorf("seal pack %s/%010d: %w", l.series, l.number, err)
 	}
+	if err := l.checker.Check(sealed); err != nil {
+		err = fmt.Errorf("pack %s/%010d does not open to what was put in; memory may be failing; nothing of it was stored: %w", l.series, l.number, err)
+		l.run.index.Forget(l.series, l.number)
+		l.run.cancel(err)
+		return sealed, err
+	}
+	return sealed, nil
+}
+
+// turn waits until a pack may be sent.
+func (r *Run) turn() error {
+	select {
+	case <-r.uploads:
+		return nil
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+}
+
+// store uploads a sealed pack. A failure cancels the run.
+func (r *Run) store(p ledger.Pack, sealed pack.Sealed, refs []chunk.Ref) error {
 	r.Stats.Flying.Add(p.Size)
 	defer r.Stats.Flying.Add(-p.Size)
-	began = time.Now()
-	err = r.v.store.Put(r.ctx, remote.Object{Name: p.Name(), Data: sealed.Object, Sum: sealed.Sum})
-	r.sending.Add(int64(time.Since(began)))
+	err := r.v.store.Put(r.ctx, remote.Object{Name: p.Name(), Data: sealed.Object, Sum: sealed.Sum})
 	if err != nil {
 		return fmt.Errorf("store pack %s: %w", p.Name(), err)
 	}
 	return r.acknowledged(p, sealed, refs)
-}
-
-// prove runs the one checker, which holds the memory of a pack.
-func (r *Run) prove(s pack.Sealed) error {
-	r.checking.Lock()
-	defer r.checking.Unlock()
-	return r.checker.Check(s)
 }
 
 // acknowledged notes durably that the remote has the pack, so that a run that
@@ -189,4 +207,33 @@ func (r *Run) acknowledged(p ledger.Pack, s pack.Sealed, refs []chunk.Ref) error
 	r.acked = append(r.acked, packNumber{p.Series, p.Number})
 	r.mu.Unlock()
 	return nil
+}
+
+// spareMemory is that of packs that are stored, for those to come. It is safe for
+// concurrent use.
+type spareMemory struct {
+	mu   sync.Mutex
+	free map[chunk.Kind][][]byte // guarded by mu; packs of one kind are of like lengths
+}
+
+func (m *spareMemory) give(k chunk.Kind, b []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.free == nil {
+		m.free = map[chunk.Kind][][]byte{}
+	}
+	m.free[k] = append(m.free[k], b)
+}
+
+// take returns nil if there is none.
+func (m *spareMemory) take(k chunk.Kind) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	free := m.free[k]
+	if len(free) == 0 {
+		return nil
+	}
+	b := free[len(free)-1]
+	m.free[k] = free[:len(free)-1]
+	return b
 }

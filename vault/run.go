@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -64,12 +63,9 @@ type Run struct {
 	ctx    context.Context // of the uploads: cancelled by the first failure
 	cancel context.CancelCauseFunc
 
-	checking sync.Mutex
-	checker  *pack.Checker      // guarded by checking
-	buffers  chan *bytes.Buffer // as many as packs may be on their way
-	work     sync.WaitGroup
-	proving  atomic.Int64 // nanoseconds that packs were opened again, all in all
-	sending  atomic.Int64 // and sent
+	uploads chan struct{} // as many as packs may be on their way
+	spare   spareMemory
+	work    sync.WaitGroup
 
 	Stats Stats
 
@@ -179,23 +175,14 @@ func (r *Run) startWorkers(ctx context.Context) {
 		r.o.Uploads = 2
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
-	r.checker = pack.NewChecker(r.v.Hasher)
 	end := make(chan struct{})
 	r.endProgress = end
 	r.background.Go(func() { r.keepProgress(end) })
-	r.buffers = make(chan *bytes.Buffer, r.o.Uploads)
+	r.uploads = make(chan struct{}, r.o.Uploads)
 	for range r.o.Uploads {
-		r.buffers <- new(bytes.Buffer)
+		r.uploads <- struct{}{}
 	}
 }
-
-// bufferSize has room for any pack, so that no buffer is grown twice. A pack of
-// no more than tightPack bytes of content has a buffer of its own size: a run
-// that stores little takes little memory.
-const (
-	bufferSize = pack.TargetData + chunk.MaxSize + 2<<20
-	tightPack  = 1 << 20
-)
 
 // Vault returns the vault the run writes to.
 func (r *Run) Vault() *Vault { return r.v }

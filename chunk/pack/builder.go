@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"coffer/chunk"
 	"coffer/chunk/seal"
@@ -20,15 +21,15 @@ type Builder struct {
 	level  Level
 	zstd   *zstd.Encoder
 
-	packed []byte // the closed frames
+	packed []byte // room for what sealing puts ahead of them, and the closed frames
 	open   []byte // content of the open frame
 	dir    Directory
 	text   []byte // of the directory, while sealing
 }
 
 // NewBuilder returns a Builder of packs whose objects are to be about target
-// bytes long. Once it holds more than a little it takes that much memory, and 4 to
-// 8 MiB for the encoder and the open frame.
+// bytes long. Once it holds more than a little it takes an eighth more memory than
+// that, and 4 to 8 MiB for the encoder and the open frame.
 func NewBuilder(target int64, level Level) *Builder {
 	return &Builder{target: target, level: level, zstd: newEncoder(level)}
 }
@@ -88,13 +89,19 @@ func (b *Builder) closeFrame() {
 const modest = 256 << 10
 
 func (b *Builder) addFrame(plain []byte) {
-	if all := int(b.target + b.target/16); cap(b.packed) < all && len(b.packed)+len(plain) > modest {
+	if len(b.packed) == 0 {
+		b.packed = slices.Grow(b.packed, ahead)[:ahead]
+	}
+	if all := int(b.target + b.target/8); cap(b.packed) < all && len(b.packed)+len(plain) > modest {
 		b.packed = append(make([]byte, 0, all), b.packed...)
 	}
 	before := len(b.packed)
 	b.packed = appendFrame(b.packed, b.zstd, plain)
 	b.dir.addFrame(int64(len(b.packed)-before), int64(len(plain)))
 }
+
+// frames returns the closed frames.
+func (b *Builder) frames() []byte { return b.packed[min(ahead, len(b.packed)):] }
 
 // Len returns the number of chunks added and the length of the content.
 func (b *Builder) Len() (chunks int, plain int64) {
@@ -125,53 +132,71 @@ func (b *Builder) Full() bool {
 // estimate guesses the length of the object if it were sealed now.
 func (b *Builder) estimate() int64 {
 	const head, line, entry = 4 << 10, 40, 58 // bytes in the header and the directory
-	return int64(head + len(b.packed) + len(b.open)/2 + line*len(b.dir.frames) + entry*len(b.dir.entries))
+	return int64(head + len(b.frames()) + len(b.open)/2 + line*len(b.dir.frames) + entry*len(b.dir.entries))
 }
 
 // frameLen returns the mean length of the frames so far.
 func (b *Builder) frameLen() int64 {
-	return int64(len(b.packed) / max(1, len(b.dir.frames)))
+	return int64(len(b.frames()) / max(1, len(b.dir.frames)))
 }
 
 // Sealed is a finished pack.
 type Sealed struct {
-	Object  []byte       // to be stored; in the buffer it was sealed into
+	Object  []byte       // to be stored; in the memory that the pack was built in
 	Sum     [32]byte     // SHA-256 of Object
 	Key     seal.FileKey // opens Object; to be forgotten once it is checked
 	Entries []Entry      // what it holds, in the order of the content
 	Plain   int64        // length of the content
 }
 
-// Seal ends the pack and seals it into out, whose former content is lost. Then
-// the Builder is empty again; if there is an error, it is as it was before.
-func (b *Builder) Seal(r seal.Recipients, out *bytes.Buffer) (Sealed, error) {
+// Seal ends the pack and seals it where it lies. The object is the caller's, and
+// the Builder is empty again, without memory; see [Builder.Reuse]. If the
+// recipients are refused, it is as it was before.
+func (b *Builder) Seal(r seal.Recipients) (Sealed, error) {
 	if b.Empty() {
 		return Sealed{}, errors.New("seal pack: it is empty")
 	}
 	b.closeFrame()
 	b.text = b.dir.appendText(b.text[:0])
 	b.text = appendFooter(b.text, len(b.text))
-	out.Reset()
-	out.Grow(int(seal.PaddedLen(int64(len(b.packed)+len(b.text)))) + headroom)
+	out := bytes.NewBuffer(b.place())
 	w, err := seal.NewWriter(out, r)
 	if err != nil {
 		return Sealed{}, fmt.Errorf("seal pack: %w", err)
 	}
-	if err := writePadded(w, b.packed, tailMagic, b.text); err != nil {
+	if err := writePadded(w, b.frames(), tailMagic, b.text); err != nil {
 		return Sealed{}, fmt.Errorf("seal pack: %w", err)
 	}
 	_, plain := b.Len()
 	s := Sealed{out.Bytes(), sha256.Sum256(out.Bytes()), w.FileKey(), b.dir.entries, plain}
 	b.dir.entries = nil // they are the caller's now
 	b.dir.reset()
-	b.packed = b.packed[:0]
+	b.packed = nil
 	return s, nil
 }
 
-// headroom is more than header, authentication tags and one step of padding
-// add to an object of the sizes made here; to have too little would only cost
-// a copy.
-const headroom = 1 << 20
+// Reuse gives an empty Builder memory to build the next pack in, such as that of
+// an object that is stored by now.
+func (b *Builder) Reuse(memory []byte) {
+	if b.Empty() && cap(memory) > cap(b.packed) {
+		b.packed = memory[:0]
+	}
+}
+
+// ahead is the room before the frames. An object is sealed from the front of
+// the memory that its frames lie in: a piece is written once it is read, and what is
+// written is longer than what was read by the header and a tag for each piece.
+const ahead = 32 << 10
+
+// place returns the memory to seal into: that of the frames, or else, if the
+// object were to overtake them or has no room, new memory.
+func (b *Builder) place() []byte {
+	n := int64(len(b.frames()) + skipHeader + len(b.text))
+	if need := seal.Room(n); int64(cap(b.packed)) < need || seal.Ahead(n) > ahead {
+		return make([]byte, 0, need)
+	}
+	return b.packed[:0]
+}
 
 // writePadded writes frames and a skippable frame of zeros and text, such that
 // the object has a PADME length, and closes w.

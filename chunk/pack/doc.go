@@ -26,8 +26,9 @@
 //
 //	off := b.Add(chunk.Data, id, data) // for each chunk
 //	if b.Full() {
-//		sealed, err := b.Seal(recipients, &buf)
+//		sealed, err := b.Seal(recipients)
 //		err = checker.Check(sealed)
+//		b.Reuse(sealed.Object) // once it is stored
 //	}
 //
 // To read them, a [Reader] opens an object in memory and gives the chunks

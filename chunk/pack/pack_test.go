@@ -100,7 +100,7 @@ func sealPack(t interface {
 	Fatal(...any)
 }, b *Builder, k keys) Sealed {
 	t.Helper()
-	s, err := b.Seal(k.recipients, new(bytes.Buffer))
+	s, err := b.Seal(k.recipients)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,20 +111,22 @@ func sealPack(t interface {
 func TestBuildSealOpenRead(t *testing.T) {
 	k := newKeys(t, false)
 	builder, reader, checker := NewBuilder(TargetData, Fastest), new(Reader), NewChecker(hasher)
-	var out bytes.Buffer
+	var spare []byte
 	rapid.Check(t, func(t *rapid.T) {
 		pieces := rapid.SliceOfN(rapid.Custom(drawPiece), 1, 12).Draw(t, "pieces")
 		want, content := fill(builder, pieces)
 		if chunks, plain := builder.Len(); chunks != len(pieces) || plain != int64(len(content)) {
 			t.Fatalf("%d chunks of %d bytes, want %d of %d", chunks, plain, len(pieces), len(content))
 		}
-		s, err := builder.Seal(k.recipients, &out)
+		s, err := builder.Seal(k.recipients)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !builder.Empty() {
 			t.Fatal("not empty after sealing")
 		}
+		builder.Reuse(spare)
+		spare = s.Object
 		if n := int64(len(s.Object)); seal.PaddedLen(n) != n {
 			t.Fatalf("object of %d bytes is not padded", n)
 		}
@@ -322,11 +324,11 @@ func TestFull(t *testing.T) {
 func TestBuilderErrors(t *testing.T) {
 	k := newKeys(t, true)
 	b := NewBuilder(TargetData, Default)
-	if _, err := b.Seal(k.recipients, new(bytes.Buffer)); err == nil {
+	if _, err := b.Seal(k.recipients); err == nil {
 		t.Error("sealed an empty pack")
 	}
 	want, _ := fill(b, []piece{{chunk.Data, []byte("hello")}})
-	if _, err := b.Seal(seal.Recipients{}, new(bytes.Buffer)); err == nil {
+	if _, err := b.Seal(seal.Recipients{}); err == nil {
 		t.Error("sealed to nobody")
 	}
 	if s := sealPack(t, b, k); !slices.Equal(s.Entries, want) || Check(s, hasher) != nil {

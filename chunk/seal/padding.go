@@ -50,3 +50,11 @@ func target(head, n int64) int64 {
 		}
 	}
 }
+
+// Ahead is the most, in bytes, by which the object of n bytes of plaintext is
+// longer than the plaintext, before padding: what has to lie between the two for
+// one to be written over the other.
+func Ahead(n int64) int64 { return headerMax + sealedLen(n) - n + tag }
+
+// Room is the most, in bytes, that the padded object of n bytes of plaintext takes.
+func Room(n int64) int64 { return PaddedLen(PaddedLen(headerMax+sealedLen(n)) + 1) }

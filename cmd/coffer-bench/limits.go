@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -126,7 +125,6 @@ type working struct {
 	hasher  *chunk.Hasher
 	builder *pack.Builder
 	buf     []byte
-	out     bytes.Buffer
 }
 
 func bareWork(dir string) error {
@@ -172,6 +170,7 @@ func (w *working) end() error {
 	if w.builder.Empty() {
 		return nil
 	}
-	_, err := w.builder.Seal(w.to, &w.out)
+	s, err := w.builder.Seal(w.to)
+	w.builder.Reuse(s.Object)
 	return err
 }

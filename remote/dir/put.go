@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -83,9 +82,8 @@ func sameFile(f *os.File, o remote.Object, size int64) error {
 // write puts the bytes of o into a new, synced file in the folder of its name,
 // called prefix and something random, and returns that name.
 func (s *Store) write(ctx context.Context, root *os.Root, prefix string, o remote.Object) (name string, err error) {
-	// The last look at the bytes before they are on their way to the disk.
-	if sha256.Sum256(o.Data) != o.Sum {
-		return "", fmt.Errorf("%w: %s changed in memory; nothing was stored", remote.ErrDamaged, o.Name)
+	if err := remote.CheckSum(o); err != nil {
+		return "", err
 	}
 	folder := path.Dir(o.Name)
 	name = path.Join(folder, prefix+random())

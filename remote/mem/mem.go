@@ -73,7 +73,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 
 // Put stores o. Other bytes under a taken name are refused.
 func (s *Store) Put(ctx context.Context, o remote.Object) error {
-	if err := remote.CheckObject(o); err != nil {
+	if err := errors.Join(remote.CheckObject(o), remote.CheckSum(o)); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -180,7 +180,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 
 // Stage keeps a copy of o and when it expires.
 func (s *Store) Stage(ctx context.Context, o remote.Object, life time.Duration) (remote.Staged, error) {
-	if err := remote.CheckObject(o); err != nil {
+	if err := errors.Join(remote.CheckObject(o), remote.CheckSum(o)); err != nil {
 		return nil, err
 	}
 	if life < 2*time.Second {

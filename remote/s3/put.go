@@ -19,9 +19,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Put stores o with one request.
+// Put stores o with one request. It takes the last look by itself: not every
+// server compares the bytes with the hash that it is told.
 func (s *Store) Put(ctx context.Context, o remote.Object) error {
-	if err := remote.CheckObject(o); err != nil {
+	if err := errors.Join(remote.CheckObject(o), remote.CheckSum(o)); err != nil {
 		return err
 	}
 	guard := s.ifNoneMatch.Load()

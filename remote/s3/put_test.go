@@ -93,17 +93,18 @@ func TestServersCheckTheSum(t *testing.T) {
 			t.Errorf("%s: the body was read %.2f times", kind, float64(n)/float64(len(o.Data)))
 		}
 		bad := remote.Object{Name: "bad", Data: []byte("one"), Sum: sha256.Sum256([]byte("other"))}
-		err := s.Put(t.Context(), bad)
+		err := s3.Send(t.Context(), s, bad)
 		if !errors.Is(err, remote.ErrDamaged) || remote.Final(err) {
 			t.Errorf("%s: put with a wrong sum: %v, want ErrDamaged", kind, err)
 		}
 		if _, err := s.Get(t.Context(), nil, "bad", 0, -1); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: get: %v, want fs.ErrNotExist", kind, err)
 		}
-		st, err := s.Stage(t.Context(), remote.Object{Name: "bad2", Data: []byte("one"), Sum: bad.Sum}, time.Minute)
+		st, err := s.Stage(t.Context(), remote.NewObject("bad2", []byte("one")), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
+		s3.Flip(st)
 		if err := st.Publish(t.Context()); !errors.Is(err, remote.ErrDamaged) {
 			t.Errorf("%s: publish with a wrong sum: %v, want ErrDamaged", kind, err)
 		}

@@ -36,7 +36,7 @@ const (
 // may therefore still succeed for as long as its body, sent before, is on the
 // way.
 func (s *Store) Stage(ctx context.Context, o remote.Object, life time.Duration) (remote.Staged, error) {
-	if err := remote.CheckObject(o); err != nil {
+	if err := errors.Join(remote.CheckObject(o), remote.CheckSum(o)); err != nil {
 		return nil, err
 	}
 	if life < minLife || life > maxLife {

@@ -103,6 +103,24 @@ func otherBytes(t *testing.T, s remote.Store) {
 	}
 }
 
+// flipped: bytes that changed since their hash was made, or a hash that did, are
+// not stored.
+func flipped(t *testing.T, s remote.Store) {
+	o := remote.NewObject("flipped/bytes", noise(6, 1000))
+	o.Data[500] ^= 1
+	other := remote.NewObject("flipped/sum", noise(7, 1000))
+	other.Sum[31] ^= 0x80
+	for _, o := range []remote.Object{o, other} {
+		if err := s.Put(t.Context(), o); !errors.Is(err, remote.ErrDamaged) {
+			t.Errorf("put %s: %v, want ErrDamaged", o.Name, err)
+		}
+		if _, err := s.Stage(t.Context(), o, life); !errors.Is(err, remote.ErrDamaged) {
+			t.Errorf("stage %s: %v, want ErrDamaged", o.Name, err)
+		}
+		missing(t, s, o.Name)
+	}
+}
+
 func badNames(t *testing.T, s remote.Store) {
 	for _, name := range []string{
 		"", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/.b", ".pending-x",

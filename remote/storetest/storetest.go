@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) remote.Store) {
 		{"append", appends},
 		{"put twice", putTwice},
 		{"other bytes", otherBytes},
+		{"flipped", flipped},
 		{"bad names", badNames},
 		{"odd names", oddNames},
 		{"absent", absent},

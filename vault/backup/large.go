@@ -15,29 +15,48 @@ import (
 // free: one worker cuts the file while the others hash and compress its
 // chunks.
 type chunkJob struct {
-	buf  []byte
-	data []byte
-	ref  chunk.Ref
-	err  error
-	done chan struct{}
+	buf    []byte
+	shared bool // by all workers of the pass
+	data   []byte
+	ref    chunk.Ref
+	err    error
+	done   chan struct{}
 }
 
-// inFlight bounds the chunks of one file that are cut and not yet stored. Each
-// holds a buffer of chunk.MaxSize.
-const inFlight = 3
-
-// free returns an idle job of this worker, or nil if all are pending.
+// free returns a job that is idle, or nil if there is none now. Each worker has
+// one of its own, so that it always gets on; as many more are shared, for whoever
+// cuts a file while others have time. A job holds a buffer of chunk.MaxSize.
 func (w *worker) free() *chunkJob {
-	if n := len(w.idle); n > 0 {
-		job := w.idle[n-1]
-		w.idle = w.idle[:n-1]
+	if job := w.own; job != nil {
+		w.own = nil
 		return job
 	}
-	if w.jobs == inFlight {
+	if !w.hasOwn {
+		w.hasOwn = true
+		return newChunkJob(false)
+	}
+	select {
+	case job := <-w.p.spare:
+		if job == nil {
+			job = newChunkJob(true)
+		}
+		return job
+	default:
 		return nil
 	}
-	w.jobs++
-	return &chunkJob{buf: make([]byte, chunk.MaxSize), done: make(chan struct{}, 1)}
+}
+
+func newChunkJob(shared bool) *chunkJob {
+	return &chunkJob{buf: make([]byte, chunk.MaxSize), shared: shared, done: make(chan struct{}, 1)}
+}
+
+// idle takes a job back.
+func (w *worker) idle(job *chunkJob) {
+	if job.shared {
+		w.p.spare <- job
+		return
+	}
+	w.own = job
 }
 
 // large cuts r and stores its chunks. It returns the bytes read.
@@ -55,7 +74,7 @@ func (w *worker) large(ctx context.Context, it *item, e *manifest.Entry, r io.Re
 		}
 		data, err := w.splitter.Next(job.buf)
 		if err != nil {
-			w.idle = append(w.idle, job)
+			w.idle(job)
 		}
 		if errors.Is(err, io.EOF) {
 			break
@@ -113,7 +132,7 @@ func (f *fileRefs) take(ctx context.Context) error {
 	f.pending = f.pending[1:]
 	ref, err := job.ref, job.err
 	job.err = nil
-	f.w.idle = append(f.w.idle, job)
+	f.w.idle(job)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,8 @@ type pass struct {
 	jobs   chan *batch
 	order  chan *batch
 	chunks chan *chunkJob
-	open   atomic.Int64 // batches to be read, and one for the walk: at 0 no chunk will come any more
+	spare  chan *chunkJob // idle ones; nil stands for one that was not needed yet
+	open   atomic.Int64   // batches to be read, and one for the walk: at 0 no chunk will come any more
 }
 
 // rootPass backs up one root: its tree goes into used and, as the next run's
@@ -90,6 +91,10 @@ func (p *pass) do(ctx context.Context) (root manifest.Root, err error) {
 	}
 	p.jobs, p.order = make(chan *batch, queue), make(chan *batch, queue)
 	p.chunks = make(chan *chunkJob)
+	p.spare = make(chan *chunkJob, workers(p.o))
+	for range workers(p.o) {
+		p.spare <- nil
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	p.ctx = ctx
 	p.open.Store(1)

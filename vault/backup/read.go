@@ -25,8 +25,8 @@ type worker struct {
 	content  *chunk.Hasher // data key, for content hashes
 	links    *chunk.Hasher // segment key, for hard-link groups
 	buf      []byte        // for a file that is one chunk
-	idle     []*chunkJob   // for large files
-	jobs     int           // made so far, idle or not
+	own      *chunkJob     // for large files, if it is idle
+	hasOwn   bool          // own was made
 }
 
 // maxReads is how often a file that changes while it is read is read before

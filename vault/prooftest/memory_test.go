@@ -14,21 +14,27 @@ import (
 	"coffer/vault/vaulttest"
 )
 
-// A flipper changes one bit of one object after Coffer has done with it and
-// before the store has it, as a bad memory does.
+// A flipper changes one bit of one object, or of the hash that it is stored with,
+// after Coffer has done with it and before the store has it, as a bad memory does.
 type flipper struct {
 	remote.Store
+	hash bool  // not the bytes
 	at   int64 // the n-th object, from 1
 	n    atomic.Int64
 	name string
 }
 
 func (f *flipper) flip(o remote.Object) remote.Object {
-	if f.n.Add(1) == f.at {
-		o.Data = slices.Clone(o.Data)
-		o.Data[len(o.Data)/2] ^= 1
-		f.name = o.Name
+	if f.n.Add(1) != f.at {
+		return o
 	}
+	f.name = o.Name
+	if f.hash {
+		o.Sum[f.at%32] ^= 1
+		return o
+	}
+	o.Data = slices.Clone(o.Data)
+	o.Data[len(o.Data)/2] ^= 1
 	return o
 }
 
@@ -43,6 +49,13 @@ func (f *flipper) Stage(ctx context.Context, o remote.Object, life time.Duration
 // to the sealed pack, TestCheckFindsFlips of chunk/pack has; what flips in the
 // recipients, TestRecipientsFlip of vault.
 func TestBitFlips(t *testing.T) {
+	for name, hash := range map[string]bool{"bytes": false, "hash": true} {
+		t.Run(name, func(t *testing.T) { flipEach(t, hash) })
+	}
+}
+
+// flipEach flips a bit of one object after another, of a run each.
+func flipEach(t *testing.T, hash bool) {
 	w := newWorld(t)
 	for i := int64(1); ; i++ {
 		c := *w
@@ -50,7 +63,7 @@ func TestBitFlips(t *testing.T) {
 		c.Home = vaulttest.Folder(t)
 		store, err := dir.Open(vaulttest.Folder(t))
 		must(t, err)
-		f := &flipper{Store: store}
+		f := &flipper{Store: store, hash: hash}
 		c.store = f
 		must(t, playInit(t.Context(), &c))
 		f.at, f.n = i, atomic.Int64{}

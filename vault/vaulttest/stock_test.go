@@ -840,7 +840,7 @@ func (s *stock) repack(obj []byte, to seal.Recipients, at ledger.Pack) (pack.Sea
 		refs = append(refs, chunk.Ref{ID: e.ID, Series: at.Series, Number: at.Number, Offset: off, Len: e.Len})
 		return nil
 	}))
-	sealed, err := b.Seal(to, new(bytes.Buffer))
+	sealed, err := b.Seal(to)
 	must(s.t, err)
 	return sealed, refs
 }

@@ -33,6 +33,19 @@ func (v *Vault) cached(key string) ([]byte, bool) {
 	return b, err == nil && len(b) <= maxLedger
 }
 
+// hasCached tells whether there is something under a key, without reading it:
+// a run asks for each commit of a folder, up to 1,024.
+func (v *Vault) hasCached(key string) bool {
+	if v.dir == nil {
+		return false
+	}
+	if _, err := os.Lstat(v.cachePath(key)); err == nil {
+		return true
+	}
+	_, ok := v.cached(key)
+	return ok
+}
+
 // ReadThrough says whether ledgers, rolls and condemned lists are read from the
 // remote although copies are kept here: so reads who wants to know whether the
 // remote still has them whole.

@@ -255,10 +255,7 @@ func (v *Vault) withoutAncestors(ctx context.Context, h *ownHistory, recs []reco
 
 // isNew tells a commit that was never seen from one that a head follows: every
 // commit that this device made, adopted or heeded lately is in its cache.
-func (v *Vault) isNew(n commit.Name) bool {
-	_, ok := v.cached(cacheName(n.String()))
-	return !ok
-}
+func (v *Vault) isNew(n commit.Name) bool { return !v.hasCached(cacheName(n.String())) }
 
 // follow makes c a head in place of those it follows, and notes what it says.
 func (h *ownHistory) follow(n commit.Name, c *commit.Commit) {

@@ -31,7 +31,7 @@ func (r *Run) Tidy(ctx context.Context, days int) error {
 	}
 	today := state.DayOf(r.now())
 	if r.index.Stats().Passed == today {
-		return nil
+		return r.index.Settle(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

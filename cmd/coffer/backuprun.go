@@ -72,7 +72,7 @@ func (d *door) runBackup(ctx context.Context, v *vault.Vault, o backup.Options) 
 // goes by: what the project held last time, or, where someone looks on, what a
 // walk beside the first run counts. The function it returns ends that walk.
 func (d *door) guessTotal(ctx context.Context, v *vault.Vault, o backup.Options, total *atomic.Int64) (stop func()) {
-	for s, err := range v.State().Snapshots() {
+	for s, err := range v.State().RecentSnapshots() {
 		if err == nil && s.Project == string(o.Project) {
 			total.Store(s.Bytes)
 		}

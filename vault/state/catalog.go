@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 )
 
@@ -83,9 +84,19 @@ func (d *Dir) appendCatalog(line []byte) error {
 	return syncFolder(d.path)
 }
 
+// recent is how much of the catalog RecentSnapshots reads, in bytes.
+const recent = 256 << 10
+
 // Snapshots yields the catalog, oldest first. Damaged lines are passed over;
 // an error is of the disk, and the last.
-func (d *Dir) Snapshots() iter.Seq2[Snapshot, error] {
+func (d *Dir) Snapshots() iter.Seq2[Snapshot, error] { return d.snapshots(math.MaxInt64) }
+
+// RecentSnapshots yields the end of the catalog, some hundred snapshots, as
+// Snapshots does: it costs the same however many there were.
+func (d *Dir) RecentSnapshots() iter.Seq2[Snapshot, error] { return d.snapshots(recent) }
+
+// snapshots yields those of the last bytes.
+func (d *Dir) snapshots(last int64) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
 		f, err := os.Open(d.file(catalogFile))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -96,7 +107,12 @@ func (d *Dir) Snapshots() iter.Seq2[Snapshot, error] {
 			return
 		}
 		defer f.Close()
-		err = readCatalog(f, func(s *Snapshot) bool { return yield(*s, nil) })
+		if info, e := f.Stat(); e == nil && info.Size() > last {
+			_, err = f.Seek(-last, io.SeekEnd) // what is left of a line there is a damaged one
+		}
+		if err == nil {
+			err = readCatalog(f, func(s *Snapshot) bool { return yield(*s, nil) })
+		}
 		if err != nil {
 			yield(Snapshot{}, fmt.Errorf("read catalog: %w", err))
 		}

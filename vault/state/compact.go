@@ -57,7 +57,7 @@ func (x *Index) mergeByItself() {
 		return
 	}
 	x.tailMu.Lock()
-	x.nextAt = x.durable + mergeAt
+	x.nextAt = x.durable + mergeAt // it failed: not again at once
 	x.tailMu.Unlock()
 	x.failMu.Lock()
 	x.failed = fmt.Errorf("merge tail of index: %w", err)
@@ -146,7 +146,7 @@ func (m *merger) rotate() (expect uint64, err error) {
 		expect += x.table.count
 	}
 	x.durable = 0
-	x.nextAt = mergeAt
+	x.nextAt = mergeAfter(expect)
 	return expect, nil
 }
 

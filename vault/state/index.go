@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,9 +13,15 @@ import (
 	"coffer/chunk"
 )
 
-// mergeAt is how many durable entries the tail may hold before it is merged
-// into the sorted pages by itself: about 16 MB of memory.
+// The tail may hold mergeAt durable entries before it is merged into the sorted
+// pages by itself: about 16 MB of memory. Since a merge writes all pages anew,
+// a large index waits for more, up to an eighth of what it has: of ten million
+// entries a first run then writes 5 GB of pages, and it would be 14 GB. Four
+// times mergeAt, some 64 MB, is the most.
 const mergeAt = 256 << 10
+
+// mergeAfter is how many entries the tail may hold beside a table of count.
+func mergeAfter(count uint64) int { return int(min(max(count/8, mergeAt), 4*mergeAt)) }
 
 // Known says whether a pack may be referred to. A ref into another one counts
 // as absent, and a newer one takes its place. nil knows every pack. It is
@@ -95,6 +102,9 @@ func (x *Index) open() error {
 		return err
 	}
 	x.table = table
+	if table != nil {
+		x.nextAt = mergeAfter(table.count)
+	}
 	if err := x.adopt(table); err != nil {
 		return err
 	}
@@ -416,6 +426,20 @@ func (x *Index) Stats() IndexStats {
 		s.Damaged += x.table.damaged.Load()
 	}
 	return s
+}
+
+// Settle merges the tail if it is long, so that the next process need not load
+// it: at the end of a run, which may have let it grow.
+func (x *Index) Settle(ctx context.Context) error {
+	x.merges.Wait()
+	x.tailMu.Lock()
+	long := x.durable >= mergeAt
+	x.tailMu.Unlock()
+	if !long {
+		return nil
+	}
+	_, err := x.Compact(ctx, CompactOptions{})
+	return err
 }
 
 // Close waits for a merge at work, makes all durable and closes the index.

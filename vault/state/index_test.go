@@ -637,6 +637,38 @@ func TestIndexFileShrinks(t *testing.T) {
 	}
 }
 
+// The larger the index, the seldomer it is written anew; and a run leaves no
+// long tail behind.
+func TestIndexMergesInProportion(t *testing.T) {
+	for count, want := range map[uint64]int{0: mergeAt, mergeAt: mergeAt, 16 * mergeAt: 2 * mergeAt, 1 << 40: 4 * mergeAt} {
+		if got := mergeAfter(count); got != want {
+			t.Errorf("%d entries: %d, want %d", count, got, want)
+		}
+	}
+	x := openIndex(t, newDir(t), 1)
+	refs := make([]chunk.Ref, 1<<16)
+	for n := range uint32(mergeAt >> 16) {
+		for i := range refs {
+			refs[i] = chunk.Ref{ID: randomID(uint64(n)<<16 | uint64(i)), Series: seriesOne, Number: n, Offset: int64(i), Len: 1}
+		}
+		x.tailMu.Lock()
+		x.nextAt = 1 << 30 // as if it were large
+		x.tailMu.Unlock()
+		if err := x.Settle(t.Context()); err != nil || x.Stats().Sorted != 0 {
+			t.Fatalf("settled a short tail: %v", err)
+		}
+		if err := x.Add(seriesOne, n, refs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := x.Stats(); s.Tail != 0 || s.Sorted != mergeAt {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Lookups, claims, acknowledgements and merges at once: nothing that was
 // acknowledged is ever absent, nothing is wrong.
 func TestIndexConcurrent(t *testing.T) {

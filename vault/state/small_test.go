@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"math"
@@ -225,6 +226,28 @@ func snapshots(t testing.TB, d *Dir) (commits []string) {
 		commits = append(commits, s.Commit)
 	}
 	return commits
+}
+
+// However long the catalog is, its end is read at the cost of its end.
+func TestRecentSnapshots(t *testing.T) {
+	d := newDir(t)
+	const many = 700
+	for i := range many {
+		if err := d.AddSnapshot(Snapshot{Commit: fmt.Sprint(i), Project: project, Label: Text(make([]byte, 100))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for s, err := range d.RecentSnapshots() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, s.Commit)
+	}
+	all := snapshots(t, d)
+	if n := len(got); len(all) != many || n < 100 || n >= many || !slices.Equal(got, all[many-n:]) {
+		t.Errorf("%d of %d, from %v on", n, len(all), got[:1])
+	}
 }
 
 func TestCatalog(t *testing.T) {

@@ -117,11 +117,19 @@ func (m *merger) mark() {
 		return
 	}
 	m.marks = m.x.table.bits()
+	batch := make([]uint64, 0, 4096)
 	for prefix := range m.o.Named {
-		m.x.table.mark(prefix, m.marks)
 		m.x.shards[prefix>>56].touch(prefix, m.o.Today)
+		if batch = append(batch, prefix); len(batch) == markBatch {
+			m.x.table.markAll(batch, m.marks)
+			batch = batch[:0]
+		}
 	}
+	m.x.table.markAll(batch, m.marks)
 }
+
+// markBatch is how many names are looked up in one go through the pages: 8 MB.
+const markBatch = 1 << 20
 
 // rotate begins a new tail, so that all before it can go. It returns how many
 // entries there are to merge, at most.

@@ -859,7 +859,7 @@ func FuzzSorted(f *testing.F) {
 				t.Errorf("asked for %s, got %s", id, e.id)
 			}
 			if len(set) > 0 {
-				table.mark(Prefix(id), set)
+				table.markAll([]uint64{Prefix(id)}, set)
 			}
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/bits"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -141,20 +142,45 @@ func (t *sorted) homeOf(prefix uint64) uint64 {
 	return hi
 }
 
-// A pageBuf has room for a page. Pages are read, not mapped: of a large index a
-// run would soon have all in its memory, since each look is at another page and
-// the system maps those around it too.
-type pageBuf [pageSize]byte
+// A pager reads pages of a table, one or a stretch of them at a time. Pages are
+// read, not mapped: of a large index a run would soon have all in its memory,
+// since each look is at another page and the system maps those around it too.
+type pager struct {
+	t     *sorted
+	buf   []byte // room for a stretch
+	first uint64 // page of the stretch in buf
+	n     uint64 // pages of it; 0: none
+}
 
-var pageBufs = sync.Pool{New: func() any { return new(pageBuf) }}
+// stretchPages is how many pages a pager for looks in order reads at once.
+const stretchPages = 64
 
-// page reads page i into buf and returns its entries, or false if it is not
-// there or not good.
-func (t *sorted) page(i uint64, buf *pageBuf) ([]byte, bool) {
-	if i >= t.all || !t.readAt(buf[:], t.head+int64(i)*pageSize) {
+var pagers = sync.Pool{New: func() any { return &pager{buf: make([]byte, pageSize)} }}
+
+// pager returns one for a single look; give it back to pagers.
+func (t *sorted) pager() *pager {
+	p := pagers.Get().(*pager)
+	p.t, p.n = t, 0
+	return p
+}
+
+// page returns the entries of page i, valid until the next call, or false if it
+// is not there or not good.
+func (p *pager) page(i uint64) ([]byte, bool) {
+	if i >= p.t.all {
 		return nil, false
 	}
-	return checkPage(buf[:], t.seed, i)
+	if i < p.first || i-p.first >= p.n {
+		p.first, p.n = i, min(uint64(len(p.buf)/pageSize), p.t.all-i)
+		if !p.t.readAt(p.buf[:p.n*pageSize], p.t.head+int64(i)*pageSize) {
+			if p.n == 1 || !p.t.readAt(p.buf[:pageSize], p.t.head+int64(i)*pageSize) {
+				p.n = 0
+				return nil, false
+			}
+			p.n = 1
+		}
+	}
+	return checkPage(p.buf[(i-p.first)*pageSize:], p.t.seed, i)
 }
 
 // checkPage returns the entries of page p, which should be page i.
@@ -171,12 +197,11 @@ func checkPage(p []byte, seed uint32, i uint64) ([]byte, bool) {
 }
 
 // locate finds the first entry at or after (page, i) whose ID begins with key.
-// It ends at a bad page, where the entry may be, and never at a wrong one. The
-// entries lie in buf.
-func (t *sorted) locate(key []byte, page uint64, buf *pageBuf) (entries []byte, at uint64, i int, ok bool) {
+// It ends at a bad page, where the entry may be, and never at a wrong one.
+func (p *pager) locate(key []byte, page uint64) (entries []byte, at uint64, i int, ok bool) {
 	for ; ; page++ {
-		if entries, ok = t.page(page, buf); !ok {
-			t.missing(page)
+		if entries, ok = p.page(page); !ok {
+			p.t.missing(page)
 			return nil, 0, 0, false
 		}
 		i = lowerBound(entries, key)
@@ -215,9 +240,9 @@ func (t *sorted) find(id *chunk.ID) (e entry, ok bool) {
 	if t == nil {
 		return e, false
 	}
-	buf := pageBufs.Get().(*pageBuf)
-	defer pageBufs.Put(buf)
-	entries, _, i, ok := t.locate(id[:], t.homeOf(Prefix(*id)), buf)
+	p := t.pager()
+	defer pagers.Put(p)
+	entries, _, i, ok := p.locate(id[:], t.homeOf(Prefix(*id)))
 	if !ok {
 		return e, false
 	}
@@ -234,28 +259,40 @@ func (t *sorted) entry(b []byte) (entry, bool) {
 	return e, true
 }
 
-// mark sets the bit of every entry whose ID begins with prefix. Bits count
+// markAll sets the bit of every entry whose ID begins with one of prefixes,
+// which it sorts, so that it goes through the pages in order. Bits count
 // pageFull a page.
-func (t *sorted) mark(prefix uint64, set []uint64) {
+func (t *sorted) markAll(prefixes []uint64, set []uint64) {
 	if t == nil {
 		return
 	}
-	buf := pageBufs.Get().(*pageBuf)
-	defer pageBufs.Put(buf)
-	key := binary.BigEndian.AppendUint64(nil, prefix)
-	entries, page, i, ok := t.locate(key, t.homeOf(prefix), buf)
+	slices.Sort(prefixes)
+	p := &pager{t: t, buf: make([]byte, pageSize)}
+	if uint64(len(prefixes)) >= t.all/8 { // most stretches have one
+		p.buf = make([]byte, stretchPages*pageSize)
+	}
+	for _, prefix := range prefixes {
+		p.mark(prefix, set)
+	}
+}
+
+// mark sets the bit of every entry whose ID begins with prefix.
+func (p *pager) mark(prefix uint64, set []uint64) {
+	var key [8]byte
+	binary.BigEndian.PutUint64(key[:], prefix)
+	entries, page, i, ok := p.locate(key[:], p.t.homeOf(prefix))
 	for ok {
 		bit := page*pageFull + uint64(i)
 		set[bit/64] |= 1 << (bit % 64)
 		i++
 		if i < len(entries)/entrySize {
-			ok = bytes.HasPrefix(entries[i*entrySize:], key)
+			ok = bytes.HasPrefix(entries[i*entrySize:], key[:])
 			continue
 		}
 		if i < pageFull {
 			return
 		}
-		entries, page, i, ok = t.locate(key, page+1, buf)
+		entries, page, i, ok = p.locate(key[:], page+1)
 	}
 }
 

@@ -142,7 +142,7 @@ type sortedReader struct {
 	next uint64 // page after those in buf
 	rest []byte // pages of buf not yet begun
 	page []byte // entries of the present page not yet read
-	bit  uint64 // of the next entry in page, see sorted.mark
+	bit  uint64 // of the next entry in page, see sorted.markAll
 }
 
 // readSorted begins to read t. A nil t has no entries.

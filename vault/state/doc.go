@@ -25,6 +25,9 @@
 //   - Files are 0600 and folders 0700, whatever the umask.
 //   - Small files are replaced whole: temporary file, sync, rename, sync of the
 //     folder. A kill or a power cut at any point leaves the old or the new one.
+//     Only who says that either will do (see [Dir.PutSmall]) does not wait for
+//     the last of these.
+//   - What says what it said before is not written again.
 //   - Every file, page, block, record and line carries a checksum. Damage is
 //     [ErrDamaged] for the small files and absence, counted, for the rest: a
 //     lookup is right or finds nothing. Only device.json cannot be made anew

@@ -78,20 +78,21 @@ type repacker struct {
 	done   Repacked
 
 	old   []ledger.Pack
+	from  [][]chunk.Ref // for each of old: where the needed chunks were
 	where map[chunk.ID]chunk.Ref
 	used  *ledger.Set
 }
 
 func (m *repacker) begin() {
-	m.old, m.where, m.used = nil, map[chunk.ID]chunk.Ref{}, new(ledger.Set)
+	m.old, m.from, m.where, m.used = nil, nil, map[chunk.ID]chunk.Ref{}, new(ledger.Set)
 }
 
 // take stores what is needed of one pack. One that is bad is not moved.
 func (m *repacker) take(ctx context.Context, p Partly) error {
 	err := m.r.v.openPack(ctx, p.Pack, &m.buf)
-	var now []chunk.Ref
+	var was, now []chunk.Ref
 	if err == nil {
-		now, err = m.copy(p)
+		was, now, err = m.copy(p)
 	}
 	if isDamage(err) {
 		m.r.warn(&PackError{p.Pack, fmt.Errorf("it stays as it is: %w", err)})
@@ -104,25 +105,25 @@ func (m *repacker) take(ctx context.Context, p Partly) error {
 		m.where[ref.ID] = ref
 		m.used.Add(ref.Series, ref.Number)
 	}
-	m.old = append(m.old, p.Pack)
+	m.old, m.from = append(m.old, p.Pack), append(m.from, was)
 	m.done.Read += p.Pack.Size
 	return nil
 }
 
-// copy puts the needed chunks of the open pack into new ones.
-func (m *repacker) copy(p Partly) (now []chunk.Ref, err error) {
-	var ids []chunk.ID
+// copy puts the needed chunks of the open pack into new ones, and tells where
+// they were and are.
+func (m *repacker) copy(p Partly) (was, now []chunk.Ref, err error) {
 	var extents []pack.Extent
 	for e := range m.buf.reader.Entries() {
 		if p.Needed(e.Offset) {
-			ids = append(ids, e.ID)
+			was = append(was, chunk.Ref{ID: e.ID, Series: p.Pack.Series, Number: p.Pack.Number, Offset: e.Offset, Len: e.Len})
 			extents = append(extents, pack.Extent{Offset: e.Offset, Len: e.Len})
 		}
 	}
 	var own error // of storing: no damage
 	err = m.buf.reader.Read(extents, func(i int, data []byte) error {
-		if m.hasher.ID(data) != ids[i] {
-			return damaged("chunk %s is not what its ID says", ids[i])
+		if m.hasher.ID(data) != was[i].ID {
+			return damaged("chunk %s is not what its ID says", was[i].ID)
 		}
 		var ref chunk.Ref
 		if ref, _, own = m.lane.Put(data); own != nil {
@@ -134,7 +135,7 @@ func (m *repacker) copy(p Partly) (now []chunk.Ref, err error) {
 	if err != nil && own == nil {
 		err = damaged("%w", err) // the bytes were those of its name
 	}
-	return now, err
+	return was, now, err
 }
 
 // commit commits the move of what was gathered. From then on nothing of this
@@ -150,9 +151,14 @@ func (m *repacker) commit(ctx context.Context) error {
 		return err
 	}
 	var names []string
-	for _, p := range m.old {
+	for i, p := range m.old {
 		names = append(names, p.Name())
-		if err := m.r.replaced(p); err != nil {
+		if err := m.r.v.dir.SetRepacking(woundOf(p), m.from[i]); err != nil {
+			return err
+		}
+	}
+	for _, p := range m.old {
+		if err := m.r.replaced(p, true); err != nil {
 			return err
 		}
 	}
@@ -163,6 +169,11 @@ func (m *repacker) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, p := range m.old {
+		if err := m.r.v.dir.RemoveRepacking(woundOf(p)); err != nil {
+			m.r.warn(err) // the next run finds the move
+		}
+	}
 	m.done.Packs += len(m.old)
 	m.done.Chunks += len(m.where)
 	m.done.Stored = m.r.Stats.Uploaded.Load()
@@ -170,23 +181,74 @@ func (m *repacker) commit(ctx context.Context) error {
 	return nil
 }
 
-// replaced notes that a pack's chunks are elsewhere. If the move is not
-// committed after all, its chunks are found where they were put, or stored
-// again.
-func (r *Run) replaced(p ledger.Pack) error {
-	if r.known.usable[p.Series] != nil {
-		return r.known.mark(p, state.PackReplaced)
+func woundOf(p ledger.Pack) state.Wound {
+	return state.Wound{Series: p.Series, Number: p.Number, Sum: p.Sum}
+}
+
+// replaced notes whether a pack's chunks are elsewhere.
+func (r *Run) replaced(p ledger.Pack, is bool) error {
+	change := func(info *state.Pack) {
+		switch {
+		case info.Sum != p.Sum:
+		case is:
+			info.Flags |= state.PackReplaced
+		default:
+			info.Flags &^= state.PackReplaced
+		}
+	}
+	if table := r.known.usable[p.Series]; table != nil {
+		return table.Update(p.Number, change)
 	}
 	table, err := r.v.dir.Packs(p.Series)
 	if err != nil {
 		return err
 	}
-	err = table.Update(p.Number, func(info *state.Pack) {
-		if info.Sum == p.Sum {
-			info.Flags |= state.PackReplaced
+	return errors.Join(table.Update(p.Number, change), table.Sync(), table.Close())
+}
+
+// settleRepacks looks how repacks ended that were cut off: where no move was
+// committed, their old packs are still what snapshots need. Such a pack counts
+// again, and so do its chunks in it, or healing would pass it over. A move that
+// becomes visible only afterwards does no harm: it lets nothing go that a commit
+// needs which did not come before it.
+func (r *Run) settleRepacks(ctx context.Context) error {
+	packs, err := r.v.dir.Repacking()
+	if err != nil || len(packs) == 0 {
+		return err
+	}
+	moves, err := r.v.Moves(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range packs {
+		p := ledger.Pack{Series: w.Series, Number: w.Number, Sum: w.Sum}
+		if !slices.ContainsFunc(moves, func(m *Move) bool { return m.Commit.Repack && slices.Contains(m.Commit.Old, p.Name()) }) {
+			if err := r.takeBack(w, p); err != nil {
+				return err
+			}
 		}
-	})
-	return errors.Join(err, table.Sync(), table.Close())
+		if err := r.v.dir.RemoveRepacking(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeBack counts a pack as if its repack had never been. Of a note that is
+// damaged its chunks are not known: then they are found where the repack had put
+// them, or stored again.
+func (r *Run) takeBack(w state.Wound, p ledger.Pack) error {
+	refs, err := r.v.dir.RepackingRefs(w)
+	if err != nil && !errors.Is(err, state.ErrDamaged) {
+		return err
+	}
+	if err := r.index.Add(p.Series, p.Number, refs); err != nil {
+		return err
+	}
+	if err := r.index.Sync(); err != nil {
+		return err
+	}
+	return r.replaced(p, false)
 }
 
 // PackDirectory reads what a pack holds: its end, and the beginning of its

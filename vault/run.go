@@ -160,6 +160,9 @@ func (r *Run) begin(ctx context.Context) (err error) {
 	if r.known, err = v.learn(ctx, r.own, r.now()); err != nil {
 		return err
 	}
+	if err := r.settleRepacks(ctx); err != nil {
+		return err
+	}
 	if err := r.audit(ctx); err != nil {
 		return err
 	}

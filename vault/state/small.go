@@ -11,7 +11,7 @@ const maxSmallName = 100 // bytes
 
 // ownNames are the entries of the folder that callers cannot name.
 var ownNames = []string{
-	deviceFile, formerFile, projectsFile, catalogFile, "index", "packs", "projects", woundsFolder, "run.lock", "write.lock",
+	deviceFile, formerFile, projectsFile, catalogFile, "index", "packs", "projects", woundsFolder, repackingFolder, "run.lock", "write.lock",
 }
 
 // checkSmallName lets a caller name a file of its own, and nothing else:

@@ -64,8 +64,10 @@ func parseWound(s string) (w Wound, ok bool) {
 }
 
 // Wounds lists the packs that are noted as bad or missing, in order.
-func (d *Dir) Wounds() ([]Wound, error) {
-	entries, err := os.ReadDir(d.file(woundsFolder))
+func (d *Dir) Wounds() ([]Wound, error) { return d.woundsIn(woundsFolder) }
+
+func (d *Dir) woundsIn(folder string) ([]Wound, error) {
+	entries, err := os.ReadDir(d.file(folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list wounds: %w", err)
 	}
@@ -80,8 +82,10 @@ func (d *Dir) Wounds() ([]Wound, error) {
 
 // Wound returns what is known of a bad pack: ErrDamaged if the file is not what
 // was written.
-func (d *Dir) Wound(w Wound) (n WoundNote, err error) {
-	b, err := os.ReadFile(d.file(woundsFolder, w.name()))
+func (d *Dir) Wound(w Wound) (n WoundNote, err error) { return d.woundIn(woundsFolder, w) }
+
+func (d *Dir) woundIn(folder string, w Wound) (n WoundNote, err error) {
+	b, err := os.ReadFile(d.file(folder, w.name()))
 	if err != nil {
 		return n, fmt.Errorf("read wound: %w", err)
 	}
@@ -110,8 +114,10 @@ func (w Wound) refs(items []byte) []chunk.Ref {
 
 // SetWound notes what is known of a bad pack: that nothing is left to be found
 // is good to know too.
-func (d *Dir) SetWound(w Wound, n WoundNote) error {
-	if err := d.makeFolders(woundsFolder); err != nil {
+func (d *Dir) SetWound(w Wound, n WoundNote) error { return d.setWoundIn(woundsFolder, w, n) }
+
+func (d *Dir) setWoundIn(folder string, w Wound, n WoundNote) error {
+	if err := d.makeFolders(folder); err != nil {
 		return fmt.Errorf("note wound: %w", err)
 	}
 	refs := distinct(slices.Clone(n.Refs))
@@ -125,7 +131,7 @@ func (d *Dir) SetWound(w Wound, n WoundNote) error {
 		b = appendItem(b, &refs[i])
 	}
 	b = binary.LittleEndian.AppendUint32(b, w.sum(b))
-	if err := replaceFile(d.file(woundsFolder, w.name()), b); err != nil {
+	if err := replaceFile(d.file(folder, w.name()), b); err != nil {
 		return fmt.Errorf("note wound: %w", err)
 	}
 	return nil

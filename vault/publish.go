@@ -109,6 +109,9 @@ func (r *Run) sent(name commit.Name, c *commit.Commit, obj []byte, d draft) {
 	r.v.cache(cacheName(name.String()), obj)
 	r.known.commit(d.used)
 	r.own.follow(name, c)
+	if d.repack {
+		r.made = append(r.made, name.String())
+	}
 	if p := r.own.Projects[d.project]; d.kind == commit.Snapshot && p.Commit == name.String() {
 		p.Stable = d.stable
 		r.own.Projects[d.project] = p
@@ -169,6 +172,9 @@ func (r *Run) otherSecond(ctx context.Context) error {
 
 // build writes and signs the commit that follows this device's heads.
 func (r *Run) build(ctx context.Context, d draft) (*commit.Commit, []byte, error) {
+	if err := r.mayFollow(d); err != nil {
+		return nil, nil, err
+	}
 	c := &commit.Commit{
 		Version: 1, Vault: r.v.Trust().Vault, Device: r.v.Device(), Project: d.project, Kind: d.kind,
 		Time: r.now().UTC().Truncate(time.Second), Body: d.body, Ledger: d.ledger, Trust: r.v.TrustName(),
@@ -183,6 +189,21 @@ func (r *Run) build(ctx context.Context, d draft) (*commit.Commit, []byte, error
 	}
 	obj, err := c.Sign(r.v.device().SignKey())
 	return c, obj, err
+}
+
+// mayFollow fails if a repack would come after a commit of which nobody has
+// asked what it needs: a copy of this device's state made it, or an earlier try
+// of this device arrived late.
+func (r *Run) mayFollow(d draft) error {
+	if !d.repack {
+		return nil
+	}
+	for _, head := range r.own.Heads {
+		if !slices.Contains(r.made, head) && !r.seen(head) {
+			return fmt.Errorf("%w: commit %s was not shown when it was looked at what snapshots need; repack again in an hour", ErrRestart, head)
+		}
+	}
+	return nil
 }
 
 // headCommits reads this device's heads, as a rule from the cache.

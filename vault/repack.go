@@ -38,14 +38,28 @@ func (v *Vault) BeginRepack(ctx context.Context, warn func(error)) (*Run, error)
 	return v.Begin(ctx, RunOptions{Role: trust.Maintain, OnWarning: warn})
 }
 
+// RepackOptions say how Repack goes about it.
+type RepackOptions struct {
+	// Seen tells whether it was found out what a commit of this device needs, by
+	// its full name. nil: what this device had committed when the run began was.
+	Seen func(name string) bool
+	Done func(Partly) // is told of each pack; may be nil
+}
+
 // Repack stores what is needed of the packs again, and commits moves that say
 // where it is now and let the old packs go: a prune deletes them as it does
 // everything else. Which chunks are needed must have been found out since the
 // run began, or nothing of this device was committed since. A pack that cannot
-// be read stays as it is. done, if not nil, is told of each pack. Killed
-// anywhere, all that was committed restores.
-func (r *Run) Repack(ctx context.Context, packs []Partly, done func(Partly)) (Repacked, error) {
+// be read stays as it is. Killed anywhere, all that was committed restores.
+// ErrRestart if a commit turned up that was not seen: the move would let go what
+// only it needs.
+func (r *Run) Repack(ctx context.Context, packs []Partly, o RepackOptions) (Repacked, error) {
 	r.stopProgress()
+	r.seen = o.Seen
+	if r.seen == nil {
+		heads := slices.Clone(r.own.Heads)
+		r.seen = func(name string) bool { return slices.Contains(heads, name) }
+	}
 	for _, p := range packs { // none of them is a place to put a chunk
 		r.scattered[chunk.Data].Add(p.Pack.Series, p.Pack.Number)
 	}
@@ -59,8 +73,8 @@ func (r *Run) Repack(ctx context.Context, packs []Partly, done func(Partly)) (Re
 		if err != nil {
 			return m.done, fmt.Errorf("repack: %w", err)
 		}
-		if done != nil {
-			done(p)
+		if o.Done != nil {
+			o.Done(p)
 		}
 	}
 	if err := m.commit(ctx); err != nil {

@@ -74,6 +74,9 @@ type Run struct {
 	acked []packNumber // guarded by mu: what this run stored
 	named []uint64     // guarded by mu: beginnings of the IDs of segments put, see Tidy
 
+	seen func(name string) bool // of a repack: the commits that its moves may follow, besides its own
+	made []string               // of a repack: names of its moves
+
 	commitMu    sync.Mutex // one commit at a time
 	background  sync.WaitGroup
 	endProgress chan struct{}

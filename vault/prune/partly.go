@@ -309,7 +309,17 @@ func (p *Plan) repack(ctx context.Context, r *Result) (err error) {
 	p.o.Progress.stage("repacking")
 	p.o.Progress.Done.Store(0)
 	p.o.Progress.Total.Store(int64(len(todo)))
-	r.Repacked, err = run.Repack(ctx, todo, func(vault.Partly) { p.o.Progress.Done.Add(1) })
+	seen := map[string]bool{}
+	for _, end := range p.at.past.Ends {
+		seen[end] = true
+	}
+	for _, c := range p.at.past.Commits {
+		seen[c.Name().String()] = true
+	}
+	r.Repacked, err = run.Repack(ctx, todo, vault.RepackOptions{
+		Seen: func(name string) bool { return seen[name] },
+		Done: func(vault.Partly) { p.o.Progress.Done.Add(1) },
+	})
 	return err
 }
 

@@ -171,7 +171,7 @@ func repack(t *testing.T, room *vaulttest.Room, name string) {
 		t.Fatal(err)
 	}
 	all := vault.Partly{Pack: packsNamed(t, room, name)[0], Needed: func(int64) bool { return true }}
-	if _, err := run.Repack(t.Context(), []vault.Partly{all}, nil); err != nil {
+	if _, err := run.Repack(t.Context(), []vault.Partly{all}, vault.RepackOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := run.Close(); err != nil {

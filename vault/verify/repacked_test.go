@@ -33,7 +33,7 @@ func TestRepackThatFailsLast(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := vault.Partly{Pack: packsNamed(t, room, name)[0], Needed: func(int64) bool { return true }}
-		if _, err := run.Repack(t.Context(), []vault.Partly{all}, nil); !errors.Is(err, errCut) {
+		if _, err := run.Repack(t.Context(), []vault.Partly{all}, vault.RepackOptions{}); !errors.Is(err, errCut) {
 			t.Fatalf("not cut off: %v", err)
 		}
 		if err := run.Close(); err != nil {

@@ -86,6 +86,9 @@ func (d *door) judge(ctx context.Context, err error) job.Verdict {
 	code, text, hint := explainAny(ctx, err)
 	v := job.Verdict{Result: report.Failed, Code: code, Why: plainText(text), Hint: plainText(hint)}
 	v.Outage = errors.Is(err, remote.ErrUnreachable) || errors.Is(err, remote.ErrNoBucket)
+	if f, ok := errors.AsType[finding](err); ok {
+		v.Found = f.digest
+	}
 	var o outcome
 	if errors.As(err, &o) && (o.code == exitPartial || o.code == exitDamage) {
 		v.Result = report.Partial // the work was done; what it lacks or found is told

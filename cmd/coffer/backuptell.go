@@ -41,7 +41,8 @@ func (d *door) tellBackup(v *vault.Vault, o backup.Options, res backup.Result, b
 	}
 	for _, w := range res.Warnings {
 		if errors.Is(w, vault.ErrRollback) || errors.Is(w, vault.ErrMissing) {
-			return outcome{exitDamage, "the snapshot was made, but the remote has lost older data; " + harmLeft(res.Healed)}
+			lost := outcome{exitDamage, "the snapshot was made, but the remote has lost older data; " + harmLeft(res.Healed)}
+			return found(lost, newlyLost(v))
 		}
 	}
 	if res.Partial {
@@ -85,6 +86,16 @@ func (d *door) printBackup(v *vault.Vault, o backup.Options, res backup.Result) 
 	}
 	tellHealed(w, res.Healed)
 	fmt.Fprintf(w, "  in %s\n  to restore:  coffer restore %s --target DIR\n", safeName(v.Location()), res.Snapshot[:8])
+}
+
+// newlyLost names what a run found to be missing that was there before.
+func newlyLost(v *vault.Vault) (names []string) {
+	for _, p := range v.Problems() {
+		if errors.Is(p.Err, vault.ErrDamaged) || errors.Is(p.Err, vault.ErrRollback) {
+			names = append(names, p.Object)
+		}
+	}
+	return names
 }
 
 // harmLeft says what became of data that the remote has lost.

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +35,26 @@ type outcome struct {
 }
 
 func (e outcome) Error() string { return e.text }
+
+// A finding says which damage an error tells of: two that read the same can be
+// of different objects.
+type finding struct {
+	error
+	digest string
+}
+
+func (e finding) Unwrap() error { return e.error }
+
+// found marks an error with the objects that it is about, or is not told anew of
+// if there are none.
+func found(err error, objects []string) error {
+	if len(objects) == 0 {
+		return err
+	}
+	slices.Sort(objects)
+	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(objects), "\n")))
+	return finding{err, hex.EncodeToString(sum[:8])}
+}
 
 // leave tells the error, if any, with one hint, and returns the exit code.
 func (d *door) leave(ctx context.Context, err error) int {

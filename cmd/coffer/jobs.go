@@ -127,7 +127,11 @@ func (p *planner) command(verb, project string, v config.Vault, spec string, arg
 	plan.Job.Body = func(ctx context.Context, r *report.Run) error {
 		err := p.sub(r).execute(ctx, slices.Concat(args(), []string{"--vault", v.Name, "--quiet", "--config", p.path}))
 		if t := (told{}); verb == "verify" && errors.As(err, &t) && t.code == exitDamage {
-			return outcome{exitDamage, t.Error()} // it was done, and found what is told
+			done := outcome{exitDamage, t.Error()} // it was done, and found what is told
+			if f, ok := errors.AsType[finding](err); ok {
+				return finding{done, f.digest}
+			}
+			return done
 		}
 		return err
 	}

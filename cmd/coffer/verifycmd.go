@@ -119,11 +119,22 @@ func (d *door) verify(ctx context.Context, o verify.Options) error {
 	d.tellVerify(res, o)
 	if n := len(res.Problems); n > 0 {
 		err := errors.New(plural(n, "problem") + " found, as told above; everything they do not name can be restored")
-		return told{err, exitDamage, nextAfter(res)}
+		return found(told{err, exitDamage, nextAfter(res)}, objectsOf(res))
 	}
 	if len(res.Doubts) > 0 {
 		err := fmt.Errorf("%s bad or missing, and whether all that snapshots need of that is elsewhere now is not known without the kit", packsAndLists(res.Doubts))
-		return told{err, exitDamage, "the kit tells, and this machine remembers it:  coffer verify --deep --kit FILE"}
+		return found(told{err, exitDamage, "the kit tells, and this machine remembers it:  coffer verify --deep --kit FILE"}, objectsOf(res))
 	}
 	return nil
+}
+
+// objectsOf names what a check found bad.
+func objectsOf(res verify.Result) (names []string) {
+	for _, p := range res.Problems {
+		names = append(names, p.Object)
+	}
+	for _, r := range res.Doubts {
+		names = append(names, r.Object)
+	}
+	return names
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"coffer/config"
 	"coffer/daemon"
 	"coffer/daemon/notify"
 	"coffer/daemon/report"
@@ -29,13 +30,14 @@ type voice struct {
 	work   sync.WaitGroup
 
 	mu      sync.Mutex
-	mind    *voiceMind      // guarded by mu
-	targets []notify.Target // guarded by mu
-	pingers []projectPinger // guarded by mu
-	sending map[string]bool // guarded by mu: targets to which a letter is on its way
-	since   time.Time       // guarded by mu: the last look
-	woke    time.Time       // guarded by mu: when the machine woke up or the daemon began
-	offline bool            // guarded by mu: the last delivery found no network
+	mind    *voiceMind               // guarded by mu
+	targets []notify.Target          // guarded by mu
+	pingers []projectPinger          // guarded by mu
+	sending map[string]bool          // guarded by mu: targets to which a letter is on its way
+	since   time.Time                // guarded by mu: the last look
+	woke    time.Time                // guarded by mu: when the machine woke up or the daemon began
+	offline bool                     // guarded by mu: the last delivery found no network
+	remotes map[string]config.Remote // guarded by mu: by the names of vaults in the config
 }
 
 // voiceMind is what a voice remembers.

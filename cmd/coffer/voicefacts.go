@@ -6,6 +6,7 @@ import (
 
 	"coffer/daemon/notify"
 	"coffer/daemon/report"
+	"coffer/vault/verify"
 )
 
 // wakeGrace is how long after a wake-up no age is an alarm: the run that makes
@@ -24,6 +25,9 @@ func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notif
 	if now.Before(s.PausedUntil) {
 		f.MaxAge = 0
 	}
+	if v.mind.Told[j.Job].Damage != "" {
+		f.Whole = v.whole(j.Vault, s)
+	}
 	l := j.Last
 	if l == nil {
 		return f
@@ -39,11 +43,31 @@ func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notif
 		// too long is.
 		f.Final = false
 	case l.Code == exitDamage && l.Result.Good():
-		f.Result, f.Damage, f.DamageAt = notify.ResultOK, forOthers(l.Why), l.End
+		f.Result, f.Damage, f.DamageAt, f.Found = notify.ResultOK, forOthers(l.Why), l.End, l.Found
 	case l.Trigger == report.Hand && l.Result == report.Failed:
 		f.Result = notify.ResultNone // whoever asked for it has seen it
 	}
 	return f
+}
+
+// whole tells when a verification last found nothing wrong with a vault: one of
+// the daemon, or one by hand, which local state remembers.
+func (v *voice) whole(vault string, s report.Status) (at time.Time) {
+	for _, j := range s.Jobs {
+		if l := j.Last; j.Verb == "verify" && j.Vault == vault && l != nil && l.Result == report.OK {
+			at = l.End
+		}
+	}
+	known, err := knownVaults()
+	if err != nil {
+		return at
+	}
+	for _, ch := range known {
+		if last := verify.Last(ch.dir); ch.vault.Remote == v.remotes[vault] && last != nil && last.Problems+last.Doubts == 0 && last.At.After(at) {
+			at = last.At
+		}
+	}
+	return at
 }
 
 // remindOfKit posts the reminder that the kit is still on this machine.

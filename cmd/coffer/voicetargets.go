@@ -35,6 +35,10 @@ func (v *voice) setTargets(c *config.Config) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.targets, v.pingers = targets, pingers
+	v.remotes = map[string]config.Remote{}
+	for _, vault := range c.Vaults {
+		v.remotes[vault.Name] = vault.Remote
+	}
 	v.woke = wallNow() // what the config names anew has its catch-up first
 	for _, l := range v.mind.Outbox.Keep(named(c)) {
 		v.log.Warn("a message is not sent any more: the config does not name whom it is for", "notify", l.Target, "subject", l.Message.Subject)

@@ -48,8 +48,9 @@ type Verdict struct {
 	Result    report.Result
 	Code      int
 	Why, Hint string
-	Outage    bool // the remote could not be reached
-	Busy      bool // another process is at work
+	Found     string // which damage was found; see report.Run
+	Outage    bool   // the remote could not be reached
+	Busy      bool   // another process is at work
 }
 
 // A Machine is what the machine can tell and grant. Every field may be nil.
@@ -103,7 +104,7 @@ const exitPartial = 3
 
 // end notes a verdict in a run.
 func (v Verdict) end(r *report.Run) {
-	r.Result, r.Code, r.Why, r.Hint, r.Outage, r.Busy = v.Result, v.Code, v.Why, v.Hint, v.Outage, v.Busy
+	r.Result, r.Code, r.Why, r.Hint, r.Found, r.Outage, r.Busy = v.Result, v.Code, v.Why, v.Hint, v.Found, v.Outage, v.Busy
 }
 
 // run is the work with the hook before it.

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -37,6 +38,11 @@ type Facts struct {
 
 	Damage   string    // what the newest run found wrong with the vault, in one line
 	DamageAt time.Time // when; zero is when that run ended
+	// Found tells what was found from what else would read the same; "" is what
+	// was told before.
+	Found string
+	// Whole is when a verification last found nothing wrong with the vault, or zero.
+	Whole time.Time
 }
 
 // A Health is what a person was told last of a job.
@@ -56,6 +62,7 @@ type Told struct {
 	Since       time.Time `json:"since,omitzero"`       // when the job ceased to be healthy
 	Events      []Event   `json:"events,omitempty"`     // told since then
 	Damage      string    `json:"damage,omitempty"`     // what was told of the vault
+	Found       string    `json:"found,omitempty"`      // which damage that was
 	DamageSince time.Time `json:"damageSince,omitzero"` // when that began
 }
 
@@ -147,17 +154,28 @@ func (f Facts) goodSince() time.Time {
 	return f.LastGood
 }
 
-// watchDamage tells of damage when it is found, when it changes, and when it
-// is gone, which only a run that was good can say.
+// watchDamage tells of damage when it is found, when it changes or is other
+// damage that reads the same, and when it is gone, which only a verification
+// that was good can say: a backup does not look at what is stored.
 func (t *Told) watchDamage(f Facts) (Message, bool) {
 	was := t.Damage
-	if was == f.Damage || f.Damage == "" && f.Result != ResultOK {
+	other := f.Found != "" && f.Found != t.Found
+	switch {
+	case f.Damage == "" && (was == "" || !f.foundWhole(t.DamageSince)):
+		return Message{}, false
+	case f.Damage != "" && was == f.Damage && !other:
 		return Message{}, false
 	}
 	if f.DamageAt.IsZero() {
 		f.DamageAt = f.ResultAt
 	}
-	t.Damage = f.Damage
+	if f.Damage == "" && f.Whole.After(f.DamageAt) {
+		f.DamageAt = f.Whole
+	}
+	t.Damage, t.Found = f.Damage, cmp.Or(f.Found, t.Found)
+	if f.Damage == "" {
+		t.Found = ""
+	}
 	if f.Damage == "" {
 		m := f.healed(t.DamageSince)
 		t.DamageSince = time.Time{}
@@ -167,6 +185,11 @@ func (t *Told) watchDamage(f Facts) (Message, bool) {
 		t.DamageSince = f.DamageAt
 	}
 	return f.damage(), true
+}
+
+// foundWhole tells whether a verification has found nothing wrong since.
+func (f Facts) foundWhole(since time.Time) bool {
+	return f.Job == "verify" && f.Result == ResultOK || f.Whole.After(since)
 }
 
 // message is what all messages about f have in common.
@@ -246,7 +269,7 @@ func (f Facts) recovered(t Told) Message {
 
 func (f Facts) damage() Message {
 	return f.message(Damage, f.DamageAt, "the vault is damaged",
-		fmt.Sprintf("A look at the vault of %s at %s found: %s\n\nSafe: what the damage does not touch can be restored, and the next backup of files that are still on this machine mends what it can. Nothing is deleted as long as this is open.\n\nTo see all of it:  coffer verify",
+		fmt.Sprintf("A look at the vault of %s at %s found: %s\n\nSafe: what the damage does not touch can be restored, and the next backup of files that are still on this machine mends what it can. Nothing is deleted as long as this is open. You hear of it again when a verification finds nothing wrong.\n\nTo see all of it:  coffer verify",
 			f.owner(), clock(f.DamageAt), clip(plain(f.Damage), 400)))
 }
 

@@ -45,6 +45,11 @@ type step struct {
 func TestWatch(t *testing.T) {
 	tryAgain := func(f *Facts) { ended(ResultFailed, 24)(f); f.Final = false }
 	good := func(at float64) func(*Facts) { return func(f *Facts) { f.LastGood = hour(at) } }
+	verifies := func(fn func(*Facts)) func(*Facts) { return func(f *Facts) { fn(f); f.Job = "verify" } }
+	whole := func(at float64) func(*Facts) { return func(f *Facts) { f.Whole = hour(at) } }
+	damaged := func(at float64, found string) func(*Facts) {
+		return func(f *Facts) { ended(ResultOK, at)(f); f.Damage, f.DamageAt, f.Found = "1 pack", hour(at), found }
+	}
 	both := func(a, b func(*Facts)) func(*Facts) { return func(f *Facts) { a(f); b(f) } }
 	for name, steps := range map[string][]step{
 		"all is well": {{0, ended(ResultOK, 0), ""}, {24, ended(ResultOK, 24), ""}, {48, ended(ResultOK, 48), ""}},
@@ -93,11 +98,20 @@ func TestWatch(t *testing.T) {
 		"a clock set back": {{24, ended(ResultFailed, 24), "failed"}, {-400, ended(ResultFailed, 24), ""}},
 		"damage": {
 			{24, func(f *Facts) { f.Damage, f.DamageAt = "2 packs", hour(24) }, "damage"}, {25, func(f *Facts) { f.Damage = "2 packs" }, ""},
-			{26, func(f *Facts) { f.Damage = "3 packs" }, "damage"}, {27, func(f *Facts) { f.DamageAt = hour(27) }, "recovered"}, {28, func(*Facts) {}, ""},
+			{26, func(f *Facts) { f.Damage = "3 packs" }, "damage"}, {27, verifies(ended(ResultOK, 27)), "recovered"}, {28, func(*Facts) {}, ""},
+		},
+		"other damage of the same words": {
+			{24, damaged(24, "one"), "damage"}, {25, damaged(25, "one"), ""}, {26, damaged(26, "two"), "damage"},
+			{27, damaged(27, ""), ""}, {28, damaged(28, "two"), ""}, {29, damaged(29, "three"), "damage"},
+		},
+		"a good backup is no look at the vault": {
+			{24, damaged(24, "one"), "damage"}, {25, ended(ResultOK, 25), ""}, {26, damaged(26, ""), ""}, {27, damaged(27, "two"), "damage"},
+			{28, ended(ResultOK, 28), ""}, {29, both(ended(ResultOK, 29), whole(23)), ""}, {30, both(ended(ResultOK, 29), whole(30)), "recovered"},
+			{31, both(ended(ResultOK, 31), whole(30)), ""}, {32, both(damaged(32, "two"), whole(30)), "damage"},
 		},
 		"damage is not gone because nobody looked": {
 			{24, func(f *Facts) { f.Damage = "2 packs" }, "damage"}, {25, ended(ResultSkipped, 25), ""}, {26, ended(ResultFailed, 26), "failed"},
-			{27, ended(ResultPartial, 27), "partial"}, {28, ended(ResultOK, 28), "recovered recovered"},
+			{27, ended(ResultPartial, 27), "partial"}, {28, verifies(ended(ResultOK, 28)), "recovered recovered"},
 		},
 	} {
 		var told Told
@@ -228,7 +242,7 @@ func TestWords(t *testing.T) {
 			Event: Damage, Projects: []string{"website"}, At: hour(24), Urgent: true,
 			Subject: "Coffer on laptop: the vault is damaged",
 			Body: "A look at the vault of website on laptop at 2026-05-02 03:00 +02:00 found: 2 packs are missing\n\n" +
-				"Safe: what the damage does not touch can be restored, and the next backup of files that are still on this machine mends what it can. Nothing is deleted as long as this is open.\n\n" +
+				"Safe: what the damage does not touch can be restored, and the next backup of files that are still on this machine mends what it can. Nothing is deleted as long as this is open. You hear of it again when a verification finds nothing wrong.\n\n" +
 				"To see all of it:  coffer verify"}},
 		{"healed", zone(Told{Damage: "2 packs", DamageSince: hour(24)}, facts(func(f *Facts) { ended(ResultOK, 48)(f); f.Job = "verify" }), hour(48)), Message{
 			Event: Recovered, Projects: []string{"website"}, Ends: []Event{Damage}, At: hour(48),

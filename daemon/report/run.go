@@ -47,6 +47,7 @@ type Run struct {
 	Why      string `json:"why,omitempty"`      // what failed, was skipped or is incomplete
 	Hint     string `json:"hint,omitempty"`     // what to do about it
 	Code     int    `json:"code"`               // as a command's exit code
+	Found    string `json:"found,omitempty"`    // which damage it found, where it is other than what was found before
 	Outage   bool   `json:"outage,omitempty"`   // it failed because the remote could not be reached
 	Busy     bool   `json:"busy,omitempty"`     // it was skipped because another process is at work on the vault
 	Attempts int    `json:"attempts,omitempty"` // tries for the same due time so far

@@ -25,6 +25,8 @@ SEEDS ?= 20000
 SOAK ?= 30m
 MANY ?= 1000000
 COUNTS ?= /dev/stdout
+# The rooms in which most goes on at once.
+RACES := ./chunk/pack ./files ./remote/... ./daemon ./daemon/control ./daemon/job ./daemon/notify ./daemon/web ./vault ./vault/state ./vault/backup ./vault/restore ./vault/verify
 
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
@@ -50,7 +52,7 @@ tests:
 # and half a minute of the soak.
 short:
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=500x
-	@$(MAKE) --no-print-directory race ROOMS='$(RACES)' COFFER_SEEDS=100 COFFER_STORIES=100
+	@COFFER_MANY=20000 $(MAKE) --no-print-directory race ROOMS='$(RACES)'
 	@$(MAKE) --no-print-directory mutate SAMPLE=3
 
 # tested runs tests, with $(1) in the environment, tells of each package as it
@@ -84,7 +86,7 @@ fuzz:
 		for target in $$(cd $$folder && "$$binaries/fuzz.test" -test.list '^Fuzz'); do \
 			echo "$$folder $$target"; \
 			(cd $$folder && "$$binaries/fuzz.test" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) \
-				-test.fuzzminimizetime 100x -test.fuzzcachedir "$$cache/$$folder") | tee "$$binaries/log"; \
+				-test.fuzzminimizetime 100x -test.fuzzcachedir "$$cache/$$folder") 2>&1 | tee "$$binaries/log"; \
 			execs=$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$binaries/log" | tail -n 1); \
 			targets=$$((targets + 1)) executions=$$((executions + execs)); \
 		done; \
@@ -104,7 +106,8 @@ privacy: servers
 
 # Takes hours if SAMPLE does not bound it; it says which mutants survived.
 mutate:
-	@go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)' | tee >(sed -n 's/^\([0-9]* mutants: \)/  \1/p' >>$(COUNTS))
+	@log=$$(mktemp); go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)' | tee $$log; code=$$?; \
+	sed -n 's/^[0-9]* mutants: /  &/p' $$log >>$(COUNTS); rm $$log; exit $$code
 
 crash:
 	$(call tested,,-count 1 -timeout 24h -run '^(TestStop|TestStopKit|TestCutOff|TestKilled)$$' ./vault/prooftest ./cmd/coffer)
@@ -121,8 +124,10 @@ disks:
 	$(call tested,,-count 1 -timeout 24h -run '^TestScripts$$/disk' ./cmd/coffer)
 	$(call tested,COFFER_DISK_ERRORS=all,-count 1 -timeout 24h -run 'Fails|Full|DiskErrors' ./vault/... ./remote/dir ./files)
 
+# Long enumerations play a small part of themselves.
 race: servers
-	$(call tested,,-race -timeout 2h $(ROOMS))
+	$(call tested,COFFER_SEEDS=100 COFFER_STORIES=100,-race -timeout 4h $(ROOMS))
+	@echo "  the race detector, in $$(go list $(ROOMS) | wc -l) packages" >>$(COUNTS)
 
 soak: servers
 	$(call tested,,-count 1 -run '^TestNothingIsLeft$$' ./vault/prooftest)

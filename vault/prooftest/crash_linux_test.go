@@ -121,11 +121,29 @@ func TestStop(t *testing.T) {
 		for _, s := range scenes() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				sum.everywhere(t, s)
+				sum.everywhere(t, s, s.make(t))
 			})
 		}
 	})
 	t.Logf("tried: stops at %d changes, which leave %d states that differ", sum.changes.Load(), sum.tried.Load())
+}
+
+// The same where the remote is a folder that loses what it did not sync.
+func TestStopFolder(t *testing.T) {
+	var sum stops
+	t.Run("scenes", func(t *testing.T) {
+		for _, s := range scenes() {
+			if slices.Contains([]string{"init", "first", "incremental", "forget", "condemn", "delete", "repack"}, s.name) {
+				t.Run(s.name, func(t *testing.T) {
+					t.Parallel()
+					w := s.make(onFolder{t})
+					time.Sleep(time.Second) // what follows is newer to anybody
+					sum.everywhere(t, s, w)
+				})
+			}
+		}
+	})
+	t.Logf("tried: stops with a vault in a folder at %d changes, which leave %d states that differ", sum.changes.Load(), sum.tried.Load())
 }
 
 // stops counts.
@@ -133,16 +151,14 @@ type stops struct{ changes, tried atomic.Int64 }
 
 // everywhere plays a scene once, and then goes through all states in which a
 // machine that stopped can have left the disk and the remote.
-func (sum *stops) everywhere(t *testing.T, s scene) {
-	w := s.make(t)
+func (sum *stops) everywhere(t *testing.T, s scene, w *world) {
 	w.save(t)
-	disk, err := prooftest.Load(w.Home, remoteFolder)
-	must(t, err)
+	disk, sound := onDisk(t, w), w.Folder && len(w.list("")) > 0
 	changes := changesOf(t, s, w.Home)
 	if len(changes) < 2 {
 		t.Fatalf("only %d changes were seen", len(changes))
 	}
-	p := &point{scene: s, world: w, seen: map[[sha256.Size]byte]bool{}, remotes: map[[sha256.Size]byte]bool{}}
+	p := &point{scene: s, world: w, sound: sound, seen: map[[sha256.Size]byte]bool{}, remotes: map[[sha256.Size]byte]bool{}}
 	for i, c := range changes {
 		if raced && i%20 != 7 {
 			disk.Do(c)
@@ -157,7 +173,7 @@ func (sum *stops) everywhere(t *testing.T, s scene) {
 		disk.Do(c)
 	}
 	p.try(t, "at the end", disk.After(prooftest.Nothing), fate{})
-	if want := onDisk(t, w.Home); disk.Sum("") != want.Sum("") {
+	if want := onDisk(t, w); disk.Sum("") != want.Sum("") {
 		t.Error("what was recorded does not lead to what is there")
 	}
 	t.Logf("%d changes, %d states", len(changes), len(p.seen))
@@ -165,8 +181,14 @@ func (sum *stops) everywhere(t *testing.T, s scene) {
 	sum.tried.Add(int64(len(p.seen)))
 }
 
-func onDisk(t *testing.T, dir string) *prooftest.Disk {
-	d, err := prooftest.Load(dir, remoteFolder)
+// onDisk reads a home. A remote in a folder of it keeps what was synced, as all
+// else does; any other keeps everything.
+func onDisk(t *testing.T, w *world) *prooftest.Disk {
+	durable := remoteFolder
+	if w.Folder {
+		durable = ""
+	}
+	d, err := prooftest.Load(w.Home, durable)
 	must(t, err)
 	return d
 }

@@ -55,9 +55,8 @@ func (sum *failures) everywhere(t *testing.T, s scene) {
 	w := s.make(onFolder{t})
 	w.save(t)
 	time.Sleep(time.Second) // a second later, what follows is newer to anybody
-	disk, err := prooftest.Load(w.Home, "")
-	must(t, err)
-	sound := len(w.Want) > 0 && w.sound(t.Context()) == nil
+	disk := onDisk(t, w)
+	sound := len(w.list("")) > 0 && w.sound(t.Context()) == nil
 	for _, f := range []prooftest.Fault{
 		{Kind: prooftest.Sync, Err: syscall.EIO},
 		{Kind: prooftest.Close, Err: syscall.EIO},

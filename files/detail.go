@@ -3,8 +3,6 @@ package files
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -33,7 +31,8 @@ func (t *Tree) Detail(path string, st Stat) (Detail, []error) {
 	if !sparse(st) {
 		return d, errs
 	}
-	fd, err := t.openRegular(path, st)
+	var now Stat
+	fd, err := t.openRegular(path, st, &now)
 	if err != nil {
 		return d, append(errs, fmt.Errorf("find holes: %w", err))
 	}
@@ -45,9 +44,9 @@ func (t *Tree) Detail(path string, st Stat) (Detail, []error) {
 // FDetail is Detail of a regular file that is open already, which is cheaper
 // and cannot describe another file than the one that is read. f stays at the
 // offset it has. st is what FStat says of f.
-func (t *Tree) FDetail(f *os.File, st Stat) (Detail, []error) {
+func (t *Tree) FDetail(f *OpenFile, st Stat) (Detail, []error) {
 	d, errs := t.ownerNames(st)
-	fd := int(f.Fd())
+	fd := f.fd
 	var more []error
 	d.Xattrs, more = readXattrs(openHandle(fd))
 	if sparse(st) {
@@ -58,7 +57,6 @@ func (t *Tree) FDetail(f *os.File, st Stat) (Detail, []error) {
 			}
 		}
 	}
-	runtime.KeepAlive(f)
 	return d, append(errs, more...)
 }
 

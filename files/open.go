@@ -3,8 +3,6 @@ package files
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,15 +15,17 @@ var ErrElsewhere = errors.New("content is not on this machine")
 // of it. No symlink is followed in any component, and if the name leads to
 // something else by now the error is ErrNotRegular; whether it leads to
 // another regular file, FStat tells. The caller closes the file.
-func (t *Tree) Open(path string, st Stat) (*os.File, error) {
-	fd, err := t.openRegular(path, st)
-	if err != nil {
+func (t *Tree) Open(path string, st Stat) (*OpenFile, error) {
+	f := &OpenFile{path: path}
+	var err error
+	if f.fd, err = t.openRegular(path, st, &f.opened); err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return f, nil
 }
 
-func (t *Tree) openRegular(path string, st Stat) (int, error) {
+// openRegular tells in now what was opened.
+func (t *Tree) openRegular(path string, st Stat, now *Stat) (int, error) {
 	// Not blocking: a FIFO that took the file's place must not hang us.
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 	fd, err := t.openWaiting(path, flags|t.quiet(&st))
@@ -35,8 +35,7 @@ func (t *Tree) openRegular(path string, st Stat) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	var now Stat
-	err = fstat(fd, &now)
+	err = fstat(fd, now)
 	switch {
 	case err != nil:
 	case now.Type != Regular:
@@ -65,16 +64,4 @@ func (t *Tree) openWaiting(path string, flags int) (int, error) {
 		time.Sleep(pause)
 		waited += pause
 	}
-}
-
-// FStat returns what is known of an open file now, to see whether it changed
-// while it was read.
-func FStat(f *os.File) (Stat, error) {
-	var st Stat
-	err := fstat(int(f.Fd()), &st)
-	runtime.KeepAlive(f)
-	if err != nil {
-		return Stat{}, &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
-	}
-	return st, nil
 }

@@ -40,7 +40,7 @@ func TestErrorInTheMiddle(t *testing.T) {
 	if _, err := f.Seek(at+good-100_000, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := readFull(f, make([]byte, chunk.MinSize+1)); !errors.Is(err, syscall.EIO) || n != 100_000 {
+	if n, err := readFull(f, make([]byte, chunk.MinSize+1), 200_000); !errors.Is(err, syscall.EIO) || n != 100_000 {
 		t.Errorf("a small file: %d bytes, %v", n, err)
 	}
 	r := &extentReader{f: f, extents: [][2]int64{{at, 1000}, {at + good - 300_000, 500_000}}}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -191,10 +190,7 @@ func (w *worker) once(ctx context.Context, it *item, e *manifest.Entry) (still b
 		return false, nil, &contentError{err}
 	}
 	defer f.Close()
-	before, err := files.FStat(f)
-	if err != nil {
-		return false, nil, &contentError{err}
-	}
+	before := f.Opened()
 	*e = manifest.Entry{Path: e.Path, Stat: before}
 	it.stat, it.uses, it.ids = before, it.uses[:0], it.ids[:0]
 	misses, err = w.detail(it, e, func() (files.Detail, []error) { return w.p.tree.FDetail(f, before) })
@@ -223,20 +219,20 @@ func within(holes []files.Hole, size int64) []files.Hole {
 }
 
 // store stores the content of f and returns the file's length as it was read.
-func (w *worker) store(ctx context.Context, it *item, e *manifest.Entry, f *os.File, size int64) (int64, error) {
+func (w *worker) store(ctx context.Context, it *item, e *manifest.Entry, f *files.OpenFile, size int64) (int64, error) {
 	if len(e.Holes) > 0 {
 		return w.sparse(ctx, it, e, f, size)
 	}
 	if size <= chunk.MinSize {
-		return w.small(it, e, f)
+		return w.small(it, e, f, size)
 	}
 	return w.large(ctx, it, e, f)
 }
 
 // small stores a file that is one chunk. It reads one byte more than a small
 // file has, to see one that grew.
-func (w *worker) small(it *item, e *manifest.Entry, f *os.File) (int64, error) {
-	n, err := readFull(f, w.buf[:chunk.MinSize+1])
+func (w *worker) small(it *item, e *manifest.Entry, f *files.OpenFile, size int64) (int64, error) {
+	n, err := readFull(f, w.buf[:chunk.MinSize+1], size)
 	if err != nil {
 		return 0, &contentError{err}
 	}
@@ -260,12 +256,17 @@ func (w *worker) small(it *item, e *manifest.Entry, f *os.File) (int64, error) {
 	return int64(n), nil
 }
 
-// readFull fills buf as far as the file goes.
-func readFull(f *os.File, buf []byte) (int, error) {
+// readFull fills buf as far as the file goes. A read that ended short where the
+// file is said to end has met its end; if it grew after that, its size tells. A
+// size of 0 says nothing: files that a kernel makes up have it.
+func readFull(f io.Reader, buf []byte, size int64) (int, error) {
 	n := 0
 	for n < len(buf) {
 		k, err := f.Read(buf[n:])
 		n += k
+		if err == nil && int64(n) == size && n < len(buf) {
+			return n, nil
+		}
 		if err == io.EOF {
 			return n, nil
 		}
@@ -278,7 +279,7 @@ func readFull(f *os.File, buf []byte) (int, error) {
 
 // sparse stores the data between the holes of a file. One that shrank loses
 // the holes that are no longer in it.
-func (w *worker) sparse(ctx context.Context, it *item, e *manifest.Entry, f *os.File, size int64) (int64, error) {
+func (w *worker) sparse(ctx context.Context, it *item, e *manifest.Entry, f *files.OpenFile, size int64) (int64, error) {
 	r := &extentReader{f: f}
 	for off, n := range files.DataExtents(size, e.Holes) {
 		r.extents = append(r.extents, [2]int64{off, n})
@@ -299,7 +300,7 @@ func (w *worker) sparse(ctx context.Context, it *item, e *manifest.Entry, f *os.
 
 // extentReader reads the data extents of a sparse file one after another.
 type extentReader struct {
-	f       *os.File
+	f       io.ReaderAt
 	extents [][2]int64
 	next    int
 	done    int64 // bytes of extents[next] that were read

@@ -78,6 +78,8 @@ type merger struct {
 	out    *sortedWriter
 	result CompactResult
 
+	asked map[packKey]bool // what known said of packs, most of which hold many chunks
+
 	head    entry // the next entry of in
 	headBit uint64
 	more    bool // there is a head
@@ -86,7 +88,7 @@ type merger struct {
 func (x *Index) merge(ctx context.Context, o CompactOptions) (CompactResult, error) {
 	x.mergeMu.Lock()
 	defer x.mergeMu.Unlock()
-	m := &merger{x: x, ctx: ctx, o: o}
+	m := &merger{x: x, ctx: ctx, o: o, asked: map[packKey]bool{}}
 	m.mark()
 	expect, err := m.rotate()
 	if err != nil {
@@ -259,9 +261,21 @@ func (m *merger) emitOneOf(newer, older *entry) error {
 	return m.emit(newer)
 }
 
+// askedMax bounds the memory of answers.
+const askedMax = 1 << 14
+
 func (m *merger) known(e *entry) bool {
+	known, ok := m.asked[e.pack()]
+	if ok {
+		return known
+	}
 	ref := m.x.ref(e)
-	return m.o.Known.knows(ref.Series, ref.Number)
+	known = m.o.Known.knows(ref.Series, ref.Number)
+	if len(m.asked) >= askedMax {
+		clear(m.asked)
+	}
+	m.asked[e.pack()] = known
+	return known
 }
 
 func (m *merger) emit(e *entry) error {

@@ -107,7 +107,7 @@ privacy: servers
 # Takes hours if SAMPLE does not bound it; it says which mutants survived.
 mutate:
 	@log=$$(mktemp); go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)' | tee $$log; code=$$?; \
-	sed -n 's/^[0-9]* mutants: /  &/p' $$log >>$(COUNTS); rm $$log; exit $$code
+	sed -n 's/^all: /  /p' $$log >>$(COUNTS); rm $$log; exit $$code
 
 crash:
 	$(call tested,,-count 1 -timeout 24h -run '^(TestStop|TestStopKit|TestCutOff|TestKilled)$$' ./vault/prooftest ./cmd/coffer)

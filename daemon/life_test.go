@@ -301,6 +301,9 @@ func TestNinetyDays(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, begin := range []time.Time{time.Date(2026, 2, 10, 9, 17, 0, 0, loc), time.Date(2026, 8, 30, 9, 17, 0, 0, loc)} {
+			if raced && (zone != "Europe/Berlin" || i > 0) {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s from %s", zone, begin.Format(time.DateOnly)), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) { ninetyDays(t, loc, begin, uint64(i)) })

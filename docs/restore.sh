@@ -431,10 +431,35 @@ check_heads() {
 
 # --- Packs -----------------------------------------------------------------------------------
 
-# read_ledger NAME prints a line "series number pack" for each pack that a ledger names, and the
-# names of its rolls to $tmp/rolls.
+# read_ledger NAME [DEPTH] prints a line "series number pack" for each pack that a ledger names, or
+# what stands in for it, and the names of its rolls to $tmp/rolls.
 read_ledger() {
-	local kind series folder rest bits roll head
+	local depth=${2:-0} reason
+	list_ledger "$1" "$depth" && return 0
+	reason=$why
+	stand_in "$1" "$depth" && { warn "$1: $reason; another list stands in for it"; return 0; }
+	why=$reason
+	return 1
+}
+
+# stand_in NAME DEPTH prints what a move names in the place of a ledger or roll. What stands in may
+# be lost in its turn.
+stand_in() {
+	local old body ledger
+	(($2 < 16)) || return 1
+	find_moves
+	while read -r old body ledger; do
+		if [[ $old == "$1" && $body == null ]] && read_ledger "$ledger" $(($2 + 1)) >"$tmp/instead.$2"; then
+			cat "$tmp/instead.$2"
+			return 0
+		fi
+	done <"$tmp/moves"
+	return 1
+}
+
+# list_ledger is read_ledger for a ledger that is there.
+list_ledger() {
+	local kind series folder rest bits roll head reason list=$tmp/ledger.$2
 	[[ $1 =~ ^ledgers/[0-9a-f]{16}/[0-9]{10}-[0-9a-f]{64}$ ]] || { why="it is not the name of a ledger"; return 1; }
 	genuine "$1" && small "$1" 67108864 || return 1
 	jq -rn --arg vault "$vault_id" "$jq_prelude"'
@@ -442,23 +467,29 @@ read_ledger() {
 		input | if .v == 1 and .type == "ledger" and .vault == $vault then empty else error("not a ledger of this vault") end,
 		(inputs | if .packs then .series as $s | .packs[] | "P \($s) - \(.)"
 			else "R \(.series) \(.folder) \(.roll) \(if .all then "all" else .bits | numbers end)" end)' \
-		"$1" >"$tmp/ledger" 2>/dev/null || { why="it is not a ledger of this vault"; return 1; }
+		"$1" >"$list" 2>/dev/null || { why="it is not a ledger of this vault"; return 1; }
 	while read -r kind series folder rest bits; do
 		if [[ $kind == P ]]; then
 			printf '%s %s\n' "$series" "$rest"
 			continue
 		fi
-		roll=rolls/$series/$folder-$rest
-		printf '%s\n' "$roll" >>"$tmp/rolls"
+		roll=rolls/$series/$folder-$rest why=
 		head="{\"v\":1,\"type\":\"roll\",\"series\":\"$series\",\"folder\":\"$folder\","
-		if ! genuine "$roll" || ! small "$roll" 131072 || [[ $(sed 1q "$roll") != "$head"* ]]; then
-			warn "$roll: ${why:-it is not that roll}; the packs that it lists are not known"
-			continue
+		if genuine "$roll" && small "$roll" 131072 && [[ $(sed 1q "$roll") == "$head"* ]]; then
+			printf '%s\n' "$roll" >>"$tmp/rolls"
+			sed 1d "$roll" >"$tmp/lines.$2"
+		else
+			reason=${why:-it is not that roll}
+			stand_in "$roll" "$2" >"$tmp/roll.$2" ||
+				{ warn "$roll: $reason; the packs that it lists are not known"; continue; }
+			warn "$roll: $reason; another list stands in for it, which may lack some"
+			awk -v series="$series" -v folder="$folder" '
+				$1 == series && int($2 / 1024) == folder + 0 { print substr($3, 35) }' "$tmp/roll.$2" >"$tmp/lines.$2"
 		fi
-		sed 1d "$roll" | awk -v series="$series" -v bits="$bits" '
+		awk -v series="$series" -v bits="$bits" '
 			BEGIN { n = split(bits, list, ","); for (i = 1; i <= n; i++) need[list[i] + 0] }
-			bits == "all" || (substr($1, 1, 10) % 1024) in need { print series, $1 }'
-	done <"$tmp/ledger" | awk '{ n = substr($2, 1, 10) + 0; printf "%s %d packs/%s/%010d/%s\n", $1, n, $1, int(n / 1024), $2 }'
+			bits == "all" || (substr($1, 1, 10) % 1024) in need { print series, $1 }' "$tmp/lines.$2"
+	done <"$list" | awk '{ n = substr($2, 1, 10) + 0; printf "%s %d packs/%s/%010d/%s\n", $1, n, $1, int(n / 1024), $2 }'
 }
 
 # check_packs reads names of packs and enters each, once, into $tmp/good, or with what is wrong
@@ -492,7 +523,8 @@ tell_bad() {
 	done < <(awk -v told="$tmp/told" 'BEGIN { while ((getline line < told) > 0) seen[line] } !($1 in seen)' "$tmp/bad")
 }
 
-# find_moves lists, in order of time, which commits say where the chunks of which packs are now.
+# find_moves lists, in order of time, which commits say where the chunks of which packs are now, and
+# what stands in for ledgers and rolls: those have null for a map.
 find_moves() {
 	[[ ! -f $tmp/moves ]] || return 0
 	: >"$tmp/moves"
@@ -500,7 +532,7 @@ find_moves() {
 	while IFS= read -r name; do
 		good_commit "$name" || { warn "$name: $why; left out"; continue; }
 		role=write
-		jq -e .repack "$tmp/commit.json" >/dev/null && role=maintain
+		jq -e '.repack or (.body | not)' "$tmp/commit.json" >/dev/null && role=maintain
 		has_role "$role" || { warn "$name: its device has no role $role; left out"; continue; }
 		jq -r '.body as $b | .ledger as $l | .old[] | "\(.) \($b) \($l)"' "$tmp/commit.json" >>"$tmp/moves"
 	done < <(grep -E '/[0-9]{10}-m[^/]*$' "$tmp/commits" | sort -t/ -k4.13,4.22)
@@ -961,7 +993,7 @@ ledger=$(jq -r .ledger "$tmp/commit.json") body=$(jq -r .body "$tmp/commit.json"
 : >"$tmp/rolls"
 read_ledger "$ledger" >"$tmp/packs" || die "$ledger: $why. Without it the packs of this snapshot have no names. Try another snapshot"
 if [[ $action == names ]]; then
-	{ printf '%s\n' "$ledger" "$body"; cat "$tmp/rolls"; cut -d' ' -f3 "$tmp/packs"; } | sort
+	{ if [[ -f $ledger ]]; then printf '%s\n' "$ledger"; fi; printf '%s\n' "$body"; cat "$tmp/rolls"; cut -d' ' -f3 "$tmp/packs"; } | sort
 	[[ ! -s $tmp/problems ]] || exit 3
 	exit 0
 fi

@@ -234,14 +234,18 @@ func (v *Vault) recover(ctx context.Context, o EnrolOptions, done *Enrolled) err
 	if err != nil {
 		return err
 	}
+	sample := newSampler()
 	for id, p := range h.Projects {
-		if err = v.recoverProject(ctx, o, index, id, p, done); isDamage(err) {
+		if err = v.recoverProject(ctx, o, index, id, p, sample, done); isDamage(err) {
 			v.notice(p.Commit, err, "nothing that is stored; but what only it held is uploaded again")
 			err = nil
 		}
 		if err != nil {
 			break
 		}
+	}
+	if err == nil {
+		err = v.openSample(ctx, sample)
 	}
 	return errors.Join(err, index.Close())
 }
@@ -294,8 +298,8 @@ func (v *Vault) inherit(ctx context.Context, h *ownHistory, recs []record) error
 }
 
 // recoverProject reads a snapshot's manifest back into the chunk index and the
-// pack tables.
-func (v *Vault) recoverProject(ctx context.Context, o EnrolOptions, index *state.Index, id trust.ProjectID, p newest, done *Enrolled) error {
+// pack tables, and shows sample, if there is one, what it meets.
+func (v *Vault) recoverProject(ctx context.Context, o EnrolOptions, index *state.Index, id trust.ProjectID, p newest, sample *sampler, done *Enrolled) error {
 	name, err := commit.ParseName(p.Commit)
 	if err != nil {
 		return err
@@ -309,7 +313,7 @@ func (v *Vault) recoverProject(ctx context.Context, o EnrolOptions, index *state
 	}
 	chunks := 0
 	for _, root := range src.body.Roots {
-		n, err := recoverRoot(ctx, src, index, root.Root)
+		n, err := recoverRoot(ctx, src, index, root.Root, sample)
 		if err != nil {
 			return err
 		}
@@ -400,7 +404,7 @@ func (v *Vault) recipientsOf(ctx context.Context, name string) ([]string, error)
 
 // recoverRoot enters every ref of one tree into the index, in batches grouped
 // by pack.
-func recoverRoot(ctx context.Context, src *Source, index *state.Index, root manifest.Root) (int, error) {
+func recoverRoot(ctx context.Context, src *Source, index *state.Index, root manifest.Root, sample *sampler) (int, error) {
 	var refs []chunk.Ref
 	n := 0
 	for use, err := range manifest.Closure(ctx, root, src.Segment) {
@@ -411,6 +415,7 @@ func recoverRoot(ctx context.Context, src *Source, index *state.Index, root mani
 		if err != nil {
 			return n, err
 		}
+		sample.see(src, use)
 		refs = append(refs, use.Ref)
 		if len(refs) == 1<<14 {
 			if err := addByPack(index, refs); err != nil {

@@ -292,7 +292,7 @@ func (v *Vault) RebuildState(ctx context.Context, warn func(error)) (done Rebuil
 	}
 	got := new(Enrolled)
 	for id, p := range r.own.Projects {
-		if err = v.recoverProject(ctx, EnrolOptions{}, index, id, p, got); isDamage(err) {
+		if err = v.recoverProject(ctx, EnrolOptions{}, index, id, p, nil, got); isDamage(err) {
 			v.notice(p.Commit, err, "nothing that is stored; but what only it held is uploaded again")
 			err = nil
 		}

@@ -78,6 +78,9 @@ func (d *door) enrol(ctx context.Context, replace string) error {
 	if err := adoptKit(v); err != nil {
 		return err
 	}
+	if replace != "" {
+		d.tellProblems(v) // of what was taken over
+	}
 	d.tellEnrolled(v, done, replace != "")
 	return nil
 }

@@ -2,8 +2,13 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"coffer/remote"
@@ -35,6 +40,33 @@ func (v *Vault) CondemnedLists(ctx context.Context) ([]Condemned, error) {
 		}
 	}
 	return out, nil
+}
+
+// LostLists names the condemned lists of which this device has a true copy and
+// which the remote does not list: they are never deleted, so they are lost or
+// hidden.
+func (v *Vault) LostLists(ctx context.Context) (lost []string, err error) {
+	if v.dir == nil {
+		return nil, nil
+	}
+	listed := map[string]bool{}
+	for info, err := range v.store.List(ctx, commit.Condemned+"/", "") {
+		if err != nil {
+			return nil, fmt.Errorf("list condemned: %w", err)
+		}
+		listed[info.Name] = true
+	}
+	entries, err := os.ReadDir(filepath.Dir(v.cachePath("x")))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for copies: %w", err)
+	}
+	for _, e := range entries {
+		name := strings.ReplaceAll(e.Name(), "_", "/")
+		if _, _, _, err := commit.ParseObjectName(commit.Condemned, name); err == nil && !listed[name] && v.HasCopy(name) {
+			lost = append(lost, name)
+		}
+	}
+	return lost, nil
 }
 
 // Condemn publishes a signed list of objects that a prune means to delete. From

@@ -57,7 +57,7 @@ func (p *Plan) add(kind Kind, object string, why error, how string) {
 // the identity also the manifests of those whose list is lost.
 func Make(ctx context.Context, v *vault.Vault) (*Plan, error) {
 	m := &maker{v: v, plan: &Plan{v: v, packs: map[string][]ledger.Pack{}}, bad: map[string]error{}}
-	for _, look := range []func(context.Context) error{m.state, m.lists, m.bodies, m.heal} {
+	for _, look := range []func(context.Context) error{m.state, m.condemned, m.lists, m.bodies, m.heal} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -88,6 +88,16 @@ func (m *maker) state(ctx context.Context) error {
 		m.plan.add(kind, what, errors.New("damaged, or lost"), how)
 	}
 	return nil
+}
+
+// condemned looks for lists of what prunes mean to delete, of which this device
+// has copies.
+func (m *maker) condemned(ctx context.Context) error {
+	lost, err := m.v.LostLists(ctx)
+	for _, name := range lost {
+		m.plan.add(PutBack, name, fs.ErrNotExist, "this device has a copy")
+	}
+	return err
 }
 
 // lists looks at the ledgers and rolls that snapshots and moves need.

@@ -333,9 +333,16 @@ const maxTrust = 1 << 20
 // going names what prunes have condemned: of a forgotten snapshot it may be
 // gone already, and nothing is wrong with that.
 func (c *check) going(ctx context.Context) (map[string]bool, error) {
+	lost, err := c.v.LostLists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range lost {
+		c.tell(Problem{Object: name, Err: errMissing, Harms: "a backup that is under way might rely on what a prune has deleted; this device has a copy, and puts it back:  coffer repair"})
+	}
 	lists, err := c.v.CondemnedLists(ctx)
 	if errors.Is(err, vault.ErrDamaged) {
-		c.tell(Problem{Object: "condemned/", Err: err, Harms: "no backup can be made beside it: put it back, or remove it if no prune is under way"})
+		c.tell(Problem{Object: "condemned/", Err: err, Harms: "no backup of a device that has no copy of it, and no prune; remove what is there under that name, when neither a prune is under way nor a backup that began before; then, on a device that has a copy, coffer repair puts it back"})
 		return nil, nil
 	}
 	out := map[string]bool{}

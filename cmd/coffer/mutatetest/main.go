@@ -42,8 +42,8 @@ var fields = []field{
 	{"seal", "chunk/seal/open.go", "chunk/seal"},
 	{"files", "files/place.go files/writer.go", "files"},
 	{"prune", "vault/prune/live.go vault/prune/look.go vault/prune/plan.go vault/prune/run.go vault/prune/object.go", "vault/prune"},
-	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/vaulttest vault/prune"},
-	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest vault/prune"},
+	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune:Writer|Late|Meanwhile|Two|Revoked|Progress"},
+	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest:Forget|Gone vault/prune:Forget|Floor|Role|Dismiss|MayNot|Revoked|Writer"},
 }
 
 func main() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,6 +185,11 @@ func TestForgetFloor(t *testing.T) {
 	if !errors.As(err, &floor) || len(floor.Held) != 4 {
 		t.Fatalf("forget all: %v", err)
 	}
+	for _, s := range floor.Held {
+		if !strings.Contains(floor.Error(), s.Short()) {
+			t.Errorf("%v: does not name %s", floor, s.Short())
+		}
+	}
 	l.expect("........")
 	_, err = l.Vault.Forget(t.Context(), all[:4], nil)
 	must(t, err)
@@ -218,28 +224,61 @@ func TestForgetFloor(t *testing.T) {
 // A forget that cannot be read may be a withdrawal: nothing is gone until it
 // heals or someone has dismissed it.
 func TestGoneUnread(t *testing.T) {
-	l := newTimeline(t)
-	l.snapshots(8, 10*day)
-	_, err := l.Vault.Forget(t.Context(), l.list()[:2], nil)
-	must(t, err)
-	_, err = l.Vault.Undelete(t.Context(), l.list()[:1], nil)
-	must(t, err)
-	l.time = l.time.Add(8 * day)
-	l.expect(".g......")
-	var name string
-	for o, err := range l.Store.List(t.Context(), "commits/", "") {
+	for _, later := range []int{0, 1} { // it is the newest commit, or is not
+		l := newTimeline(t)
+		l.snapshots(8, 10*day)
+		_, err := l.Vault.Forget(t.Context(), l.list()[:2], nil)
 		must(t, err)
-		name = o.Name
+		_, err = l.Vault.Undelete(t.Context(), l.list()[:1], nil)
+		must(t, err)
+		var name string
+		for o, err := range l.Store.List(t.Context(), "commits/", "") {
+			must(t, err)
+			name = o.Name
+		}
+		l.snapshots(later, day)
+		l.time = l.time.Add(8 * day)
+		l.expect(".g......" + strings.Repeat(".", later))
+		must(t, l.Store.Delete(t.Context(), name))
+		must(t, l.Store.Put(t.Context(), remote.NewObject(name, []byte("rotten"))))
+		v := l.Lent(t)
+		if gone, err := v.Gone(t.Context(), l.time, nil); !errors.Is(err, vault.ErrDamaged) {
+			t.Errorf("%d later: gone %v, %v", later, gone, err)
+		}
+		gone, err := v.Gone(t.Context(), l.time, map[string]bool{name: true})
+		if err != nil || len(gone) != 2 {
+			t.Errorf("%d later, dismissed: gone %v, %v", later, gone, err)
+		}
 	}
-	must(t, l.Store.Delete(t.Context(), name))
-	must(t, l.Store.Put(t.Context(), remote.NewObject(name, []byte("rotten"))))
-	v := l.Lent(t)
-	if gone, err := v.Gone(t.Context(), l.time, nil); !errors.Is(err, vault.ErrDamaged) {
-		t.Errorf("gone %v, %v", gone, err)
+}
+
+// However time passes while a snapshot is brought back: either it is back, or
+// the call says that it came too late, also where that shows only afterwards.
+func TestUndeleteInTheLastSeconds(t *testing.T) {
+	const tries = 16
+	l := newTimeline(t)
+	l.snapshots(tries+4, 10*day)
+	all := l.list()
+	late := map[bool]int{} // whether a withdrawal was stored all the same
+	for i := range tries {
+		_, err := l.Vault.Forget(t.Context(), all[i:i+1], nil)
+		must(t, err)
+		goes, before := l.list()[i].Goes, l.commits()
+		l.time = goes.Add(-time.Duration(i) * time.Second)
+		l.mem.SetClock(func() time.Time { l.time = l.time.Add(time.Second); return l.time })
+		n, err := l.Vault.Undelete(t.Context(), all[i:i+1], nil)
+		l.mem.SetClock(func() time.Time { return l.time })
+		l.time = goes.Add(time.Hour)
+		back := l.standing()[i] == '.'
+		if back != (err == nil) || back && n != 1 || err != nil && !errors.Is(err, vault.ErrTooLate) {
+			t.Errorf("%d seconds before: brought %d back: %t, %v", i, n, back, err)
+		}
+		if err != nil {
+			late[l.commits() > before]++
+		}
 	}
-	gone, err := v.Gone(t.Context(), l.time, map[string]bool{name: true})
-	if err != nil || len(gone) != 2 {
-		t.Errorf("dismissed: gone %v, %v", gone, err)
+	if late[false] == 0 || late[true] == 0 || late[false]+late[true] == tries {
+		t.Errorf("too late before and after a withdrawal was stored: %v, of %d", late, tries)
 	}
 }
 

@@ -43,7 +43,7 @@ var fields = []field{
 	{"files", "files/place.go files/writer.go", "files"},
 	{"prune", "vault/prune/live.go vault/prune/look.go vault/prune/plan.go vault/prune/run.go vault/prune/object.go", "vault/prune"},
 	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune:Writer|Late|Meanwhile|Two|Revoked|Progress"},
-	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest:Forget|Gone vault/prune:Forget|Floor|Role|Dismiss|MayNot|Revoked|Writer"},
+	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest:Forget|Gone|Undelete|Policies vault/prune:Forget|Floor|Role|Dismiss|MayNot|Revoked|Writer"},
 }
 
 func main() {
@@ -89,13 +89,13 @@ func mutate(only string, sample int, seed uint64, jobs int) (unlisted int, err e
 	if err := t.make(fields, made); err != nil {
 		return 0, err
 	}
-	all := score{field: "all"}
+	all := score{}
 	for i, f := range fields {
 		if len(made[i]) == 0 {
 			continue
 		}
 		s := t.try(f, draw(made[i], sample, seed), list)
-		fmt.Println(s)
+		fmt.Printf("%s: %s\n", f.name, s)
 		all.add(s)
 	}
 	fmt.Println(all)
@@ -115,7 +115,7 @@ func chosen(f field, only string) []string {
 // try tries the mutants of a field, several at a time.
 func (t *tests) try(f field, mutants []mutant, list *list) score {
 	asked := t.of(f)
-	s := score{field: f.name}
+	s := score{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, m := range mutants {

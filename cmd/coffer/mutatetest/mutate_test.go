@@ -137,7 +137,7 @@ func TestFails(t *testing.T) { t.Fatal("in any case") }
 	listed := &list{reasons: map[string]string{"p/p.go survives: left out: last = 1": "nobody reads it"}}
 	got := x.try(f, mutants, listed)
 	// That the limit of the loop moves by one is not noticed either.
-	if want := (score{field: "p", noticed: 1, endless: 1, survived: 2, unmet: 1, unlisted: 2}); got != want {
+	if want := (score{noticed: 1, endless: 1, survived: 2, unmet: 1, unlisted: 2}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if entries, err := os.ReadDir("p"); err != nil || len(entries) != 2 {

@@ -92,6 +92,6 @@ func (s *score) add(o score) {
 
 func (s score) String() string {
 	killed, alive := s.noticed+s.endless, s.survived+s.unmet
-	return fmt.Sprintf("%s: %d mutants, %d killed (%.1f %%; %d of them by a time-out), %d survived (%d of them no test comes by, %d are not listed)",
-		s.field, killed+alive, killed, 100*float64(killed)/float64(max(1, killed+alive)), s.endless, alive, s.unmet, s.unlisted)
+	return fmt.Sprintf("%d mutants: %d killed (%.1f %%; %d of them by a time-out), %d survived (%d of them no test comes by, %d are not listed)",
+		killed+alive, killed, 100*float64(killed)/float64(max(1, killed+alive)), s.endless, alive, s.unmet, s.unlisted)
 }

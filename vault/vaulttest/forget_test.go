@@ -317,8 +317,9 @@ func TestForgetMany(t *testing.T) {
 	}
 }
 
-// While one run is at work no other may write, a forget neither.
-func TestForgetLocked(t *testing.T) {
+// While one run is at work no other may write, a forget neither; and what is not
+// there cannot be forgotten.
+func TestForgetRefuses(t *testing.T) {
 	l := newTimeline(t)
 	l.snapshots(5, 10*day)
 	run, err := l.Vault.Begin(t.Context(), vault.RunOptions{Project: firstProject})
@@ -327,4 +328,14 @@ func TestForgetLocked(t *testing.T) {
 		t.Error("forgot beside a run")
 	}
 	must(t, run.Close())
+
+	other := newTimeline(t) // of another vault
+	other.snapshots(5, 10*day)
+	var none *vault.NotFoundError
+	if _, err := l.Vault.Forget(t.Context(), other.list()[:1], nil); !errors.As(err, &none) {
+		t.Errorf("forgot what is not there: %v", err)
+	}
+	if n, err := l.Vault.Undelete(t.Context(), other.list()[:1], nil); n != 0 || err != nil {
+		t.Errorf("brought %d back that were never forgotten: %v", n, err)
+	}
 }

@@ -152,6 +152,32 @@ func TestOrphans(t *testing.T) {
 	y.check()
 }
 
+// A plan says when the first of what waits can go.
+func TestReadyIsTheFirst(t *testing.T) {
+	y, _, _ := story(t)
+	begun := y.time.Now()
+	if res := y.prune(); (res.Ready.Sub(begun) - day).Abs() > time.Hour {
+		t.Errorf("condemned at %s, to go at %s", begun, res.Ready)
+	}
+	sum := y.under("packs/")[0]
+	orphan := "packs/00112233445566ff/0000000000/0000000007" + sum[len(sum)-65:]
+	if err := y.room.Store.Put(t.Context(), remote.NewObject(orphan, []byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	y.memory().SetTime(orphan, begun.Add(-30*day))
+	y.time.pass(12 * time.Hour)
+	y.prune()
+	first := y.make(all)
+	if len(first.Waiting) != 4 || first.Ready.Before(begun.Add(23*time.Hour)) || first.Ready.After(begun.Add(26*time.Hour)) {
+		t.Errorf("%d wait since %s, the first until %s", len(first.Waiting), begun, first.Ready)
+	}
+	y.time.pass(14 * time.Hour)
+	second := y.make(all)
+	if len(second.Delete) != 3 || len(second.Waiting) != 1 || (second.Ready.Sub(first.Ready)-12*time.Hour).Abs() > time.Hour {
+		t.Errorf("%d go and %d wait until %s, after the first at %s", len(second.Delete), len(second.Waiting), second.Ready, first.Ready)
+	}
+}
+
 // A list whose grace is over only when a prune looks again waits for the next
 // one: the pending files that its grace gave up may be there still.
 func TestRipensMeanwhile(t *testing.T) {

@@ -179,3 +179,14 @@ func BenchmarkApply(b *testing.B) {
 		Apply(Policy{Last: 10, Hourly: 24, Daily: 14, Weekly: 8, Monthly: 24, Yearly: 10}, all, now)
 	}
 }
+
+// A span is written as the config has it.
+func TestSpanString(t *testing.T) {
+	for want, s := range map[string]Span{
+		"": {}, "2y5m7d3h": {Years: 2, Months: 5, Days: 7, Hours: 3}, "30d": {Days: 30}, "1y12h": {Years: 1, Hours: 12},
+	} {
+		if got := s.String(); got != want {
+			t.Errorf("%+v is written %q, want %q", s, got, want)
+		}
+	}
+}

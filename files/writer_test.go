@@ -213,7 +213,7 @@ func TestSwapperInsideTheTarget(t *testing.T) {
 	defer p.close()
 	bait, err := p.root.Lstat("bait")
 	must(t, err)
-	opened := 0
+	opened, before := 0, openFiles(t)
 	for began := time.Now(); time.Since(began) < 5*time.Second && opened < 20000; {
 		d, err := openChild(p, "d")
 		if err != nil {
@@ -229,6 +229,9 @@ func TestSwapperInsideTheTarget(t *testing.T) {
 	}
 	if opened == 0 {
 		t.Error("never opened")
+	}
+	if n := openFiles(t); n > before {
+		t.Errorf("%d descriptors are open, were %d", n, before)
 	}
 }
 
@@ -478,6 +481,14 @@ func TestFoldersKept(t *testing.T) {
 	if len(w.dirs) != 3 || w.dirs["a"] == nil || w.dirs["c"] == nil {
 		t.Errorf("kept: %v", w.dirs)
 	}
+	must(t, put(w, "a/y", "y"))
+	must(t, put(w, "b/x", "x")) // opened later than a was used last
+	must(t, put(w, "c/x", "x"))
+	if len(w.dirs) != 3 || w.dirs["b"] == nil || w.dirs["c"] == nil {
+		t.Errorf("kept: %v", w.dirs)
+	}
+	must(t, put(w, "a/x", "x"))
+	must(t, put(w, "c/x", "x"))
 	a, _, err := w.parent("a/x")
 	must(t, err)
 	c, _, err := w.parent("c/x")
@@ -493,6 +504,58 @@ func TestFoldersKept(t *testing.T) {
 	w.release(c)
 	if n := openFiles(t); n != before-2 {
 		t.Errorf("%d descriptors, want two less than %d: the last user did not close the folder", n, before)
+	}
+}
+
+// Where descriptors are few, fewer folders stay open, and what needs one more
+// than there are fails and leaves none open.
+func TestFewDescriptors(t *testing.T) {
+	var limit unix.Rlimit
+	must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	with := func(n uint64, act func()) {
+		few := limit
+		few.Cur = n
+		must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &few))
+		defer func() { must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) }()
+		act()
+	}
+	for n, want := range map[uint64]int{600: 100, 20: 16, limit.Max: int(min(placesKept, limit.Max/6))} {
+		with(n, func() {
+			if got := mayKeep(); got != want {
+				t.Errorf("of %d descriptors %d folders are kept open, want %d", n, got, want)
+			}
+		})
+	}
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+	open := newWriter(t, dir, WriterOptions{})
+	before := openFiles(t)
+	failed := map[string]int{}
+	for n := uint64(before) - 3; n < uint64(before)+7; n++ {
+		var w *Writer
+		var err, list error
+		var names []string
+		with(n, func() {
+			w, err = NewWriter(dir, WriterOptions{})
+			if err == nil {
+				must(t, w.Close())
+			}
+			names, list = open.ReadDir("")
+		})
+		if err != nil {
+			failed["open"]++
+		}
+		if list != nil {
+			failed["list"]++
+		} else if len(names) != 1 {
+			t.Errorf("of %d descriptors: listed %q", n, names)
+		}
+		if now := openFiles(t); now != before {
+			t.Fatalf("of %d descriptors: %d are open, were %d", n, now, before)
+		}
+	}
+	if failed["open"] < 3 || failed["open"] == 10 || failed["list"] < 1 || failed["list"] == 10 {
+		t.Errorf("failed: %v", failed)
 	}
 }
 

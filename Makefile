@@ -104,7 +104,8 @@ hostile:
 privacy: servers
 	$(call tested,,-count 1 -run TestPrivacy ./cmd/coffer)
 
-# Takes hours if SAMPLE does not bound it; it says which mutants survived.
+# Takes hours if SAMPLE does not bound it; it says which mutants survived that
+# are not on the list, and fails if they are of a field that was tried whole.
 mutate:
 	@log=$$(mktemp); go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)' | tee $$log; code=$$?; \
 	sed -n 's/^all: /  /p' $$log >>$(COUNTS); rm $$log; exit $$code

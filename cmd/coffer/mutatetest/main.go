@@ -106,7 +106,7 @@ func mutate(only string, sample int, seed uint64, jobs int) (unlisted int, err e
 			unlisted += s.unlisted
 		}
 	}
-	fmt.Println(all)
+	fmt.Printf("all: %s\n", all)
 	return unlisted, nil
 }
 

@@ -34,9 +34,10 @@ SHELL := bash
 .PHONY: build test tests short format vet servers fuzz golden hostile privacy mutate crash faults damage disks race soak bench
 
 # First, so that a bare make builds. Without C the binary runs on any Linux,
-# and with -trimpath the same sources give the same bytes everywhere.
+# with -trimpath the same sources give the same bytes everywhere, and without
+# what only a debugger reads it is a third smaller.
 build:
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o coffer ./cmd/coffer
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o coffer ./cmd/coffer
 
 # What was tried is told in the end, all of it together.
 test: format vet servers

@@ -16,12 +16,9 @@ import (
 
 // backupOptions translates config and flags.
 func (d *door) backupOptions(c *config.Config, f backupFlags, p config.Project, v *vault.Vault) (backup.Options, error) {
-	level, adapt, err := compression(c, f)
+	level, adapt, err := compression(c, f, onBattery)
 	if err != nil {
 		return backup.Options{}, err
-	}
-	if adapt && onBattery() {
-		level, adapt = pack.Fastest, false
 	}
 	key := vault.ProjectKey(p.Name, p.Paths)
 	id, err := v.State().Project(key)
@@ -55,14 +52,18 @@ func userName() string {
 	return ""
 }
 
-// compression is the level, and whether it may change with the uploads.
-func compression(c *config.Config, f backupFlags) (level pack.Level, adapt bool, err error) {
+// compression is the level, and whether it may change with the uploads. On
+// battery it stays light, unless the config or a flag names a level.
+func compression(c *config.Config, f backupFlags, onBattery func() bool) (level pack.Level, adapt bool, err error) {
 	s := string(c.Compression)
 	if f.Compression != "" {
 		s = f.Compression
 	}
 	switch config.Compression(s) {
 	case config.CompressAdaptive, "":
+		if onBattery() {
+			return pack.Fastest, false, nil
+		}
 		return pack.Default, true, nil
 	case config.CompressFastest:
 		return pack.Fastest, false, nil

@@ -23,7 +23,7 @@ func (d *door) backupProject(ctx context.Context, c *config.Config, f backupFlag
 	if err := refuseOwn(ch, p.Paths); err != nil {
 		return err
 	}
-	if _, _, err := compression(c, f); err != nil {
+	if _, _, err := compression(c, f, onBattery); err != nil {
 		return err // before a vault is made
 	}
 	if f.DryRun {

@@ -122,13 +122,6 @@ func (h *troubler) swap(n int64) {
 	_ = unix.Renameat2(unix.AT_FDCWD, link, unix.AT_FDCWD, at, unix.RENAME_EXCHANGE)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestTroubledSource(t *testing.T) {
 	room := vaulttest.New(t)
 	h := newTroubler(t)

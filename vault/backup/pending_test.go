@@ -71,3 +71,10 @@ func TestCommitIsNotedBeforeItIsSent(t *testing.T) {
 		t.Errorf("in the end: %s", s)
 	}
 }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -68,6 +68,11 @@ func (v *Vault) openSample(ctx context.Context, s *sampler) error {
 		if err == nil {
 			w := &wanted{kind: chunk.Data, refs: p.refs, done: make([]bool, len(p.refs)), fn: func(int, []byte) error { return nil }}
 			err = p.src.readFrom(ctx, pack, w)
+			if isDamage(err) {
+				if err = p.src.readMoved(ctx, pack, w, err, 0); err == nil {
+					continue // what snapshots need of it was moved on: it need not be there
+				}
+			}
 		}
 		switch {
 		case err != nil && !isDamage(err):

@@ -262,7 +262,13 @@ func (r *Run) takeBack(w state.Wound, p ledger.Pack) error {
 	if err := r.index.Sync(); err != nil {
 		return err
 	}
-	return r.replaced(p, false)
+	if err := r.replaced(p, false); err != nil {
+		return err
+	}
+	if table := r.known.usable[p.Series]; table != nil {
+		return table.Sync() // before the note goes, which nothing else would say again
+	}
+	return nil
 }
 
 // PackDirectory reads what a pack holds: its end, and the beginning of its

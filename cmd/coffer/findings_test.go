@@ -37,7 +37,7 @@ func TestVoiceKnowsWhoLooked(t *testing.T) {
 	now := time.Now()
 	v := &voice{mind: &voiceMind{Told: map[string]notify.Told{"backup p": {Damage: "lost", DamageSince: now.Add(-2 * time.Hour)}}}}
 	run := func(result report.Result, ago time.Duration) *report.Run {
-		return &report.Run{Result: result, End: now.Add(-ago), Found: "f"}
+		return &report.Run{Result: result, Begin: now.Add(-ago), End: now, Found: "f"}
 	}
 	backup := report.JobStatus{Job: "backup p", Verb: "backup", Project: "p", Vault: "home", Last: run(report.OK, time.Minute)}
 	for _, c := range []struct {

@@ -54,8 +54,9 @@ func (v *voice) facts(j *report.JobStatus, s report.Status, now time.Time) notif
 // the daemon, or one by hand, which local state remembers.
 func (v *voice) whole(vault string, s report.Status) (at time.Time) {
 	for _, j := range s.Jobs {
-		if l := j.Last; j.Verb == "verify" && j.Vault == vault && l != nil && l.Result == report.OK {
-			at = l.End
+		// What was found while it ran it may have passed before.
+		if l := j.Last; j.Verb == "verify" && j.Vault == vault && l != nil && l.Result == report.OK && l.Begin.After(at) {
+			at = l.Begin
 		}
 	}
 	known, err := knownVaults()

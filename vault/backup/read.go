@@ -121,13 +121,14 @@ func errorText(err error) string {
 // meanwhile: the next run sees that.
 func (w *worker) again(ctx context.Context, it *item, e *manifest.Entry) (kept bool, err error) {
 	w.p.showCurrent(e.Path)
-	began := time.Now()
+	began, stored := time.Now(), it.stat
 	still, misses, err := w.once(ctx, it, e)
 	if ce := (*contentError)(nil); err != nil && !errors.As(err, &ce) {
 		return false, err
 	}
 	if err != nil || !still || len(misses) > 0 {
-		it.keep, it.entry, it.uses, it.ids = true, nil, nil, nil
+		// With the stat of what is stored: it may have changed since the walk.
+		it.keep, it.stat, it.entry, it.uses, it.ids = true, stored, nil, nil, nil
 		return true, nil
 	}
 	it.racy = racy(e.Stat, began)

@@ -51,7 +51,7 @@ func TestAddLineAllocatesNothing(t *testing.T) {
 	paths, lines, series := lastRun(entries)
 	for _, table := range [][]chunk.Series{series, {{4}, {3}, {2}, {1}, {0}}} {
 		b := NewBuilder(testKey, func(data []byte) (chunk.Ref, error) { return chunk.Ref{Len: int64(len(data))}, nil })
-		b.levels = []*level{{lines: make([]byte, 0, 2<<20)}, {lines: make([]byte, 0, 1<<20)}}
+		b.levels = []*level{{lines: make([]byte, 0, 2<<20)}, {lines: make([]byte, 0, 1<<20)}, {lines: make([]byte, 0, 1<<20)}}
 		for _, l := range b.levels {
 			l.pos, l.first = l.table.at, make([]byte, 0, 4096)
 		}

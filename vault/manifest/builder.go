@@ -116,7 +116,7 @@ func (b *Builder) open(i int, path []byte) (*level, error) {
 		b.levels = append(b.levels, l)
 	}
 	l := b.levels[i]
-	if l.items > 0 && (l.full() || b.cutter.cuts(i, path)) {
+	if l.full() || l.items >= least(i) && b.cutter.cuts(i, path) {
 		if err := b.shut(i); err != nil {
 			return nil, err
 		}
@@ -125,6 +125,14 @@ func (b *Builder) open(i int, path []byte) (*level, error) {
 		l.first = append(l.first[:0], path...)
 	}
 	return l, nil
+}
+
+// least is how many items a segment of a level has before a path may cut it.
+func least(level int) int {
+	if level == 0 {
+		return leastEntries
+	}
+	return 1
 }
 
 func (l *level) full() bool {

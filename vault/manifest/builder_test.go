@@ -305,7 +305,11 @@ func TestFinishAddsALevel(t *testing.T) {
 	for i := 0; !cut.cuts(0, []byte(name)) || !cut.cuts(1, []byte(name)); i++ {
 		name = fmt.Sprint(i)
 	}
-	entries := []Entry{folder(""), file(name, 5)}
+	entries := []Entry{folder("")}
+	for i := range leastEntries - 1 {
+		entries = append(entries, file(fmt.Sprintf("!%d", i), 5)) // sorts before digits
+	}
+	entries = append(entries, file(name, 5))
 	s := newStore()
 	root := build(t, s, entries)
 	if root.Level != 2 || s.fresh != 5 {

@@ -12,11 +12,13 @@ import (
 // spread over a tree, of which one changed, 27 are written anew, and 99 were if
 // one in 512 began a segment. A segment costs some 100 bytes: its line above,
 // and its place in the pack's directory. Above, where one line stands for many
-// entries, fewer levels count for more.
+// entries, fewer levels count for more. A segment of entries has at least
+// leastEntries, so that a small tree is one segment whatever the key.
 const (
-	cutEntries = 32 - 1
-	cutNodes   = 128 - 1
-	cutRefs    = 512 - 1 // of lists
+	cutEntries   = 32 - 1
+	leastEntries = 8
+	cutNodes     = 128 - 1
+	cutRefs      = 512 - 1 // of lists
 )
 
 // ContentHash says what a file holds without saying where: HMAC under the data

@@ -222,9 +222,15 @@ func (w *world) prune(ctx context.Context, lend bool) error {
 		return err
 	}
 	p, err := prune.Make(ctx, v, prune.Options{MaxDelete: 1, Repack: lend})
-	if err == nil {
-		_, err = p.Run(ctx)
+	if err != nil {
+		return err
 	}
+	if os.Getenv(actEnv) != "" { // whoever plays the scene hears what is said
+		for _, said := range p.Warnings {
+			fmt.Fprintln(os.Stderr, said)
+		}
+	}
+	_, err = p.Run(ctx)
 	return err
 }
 

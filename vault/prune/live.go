@@ -211,6 +211,8 @@ func (l *live) ledger(ctx context.Context, name string, by []*vault.Said) error 
 	led, err := l.v.PeekLedger(ctx, name)
 	switch {
 	case err != nil && stood && errors.Is(err, vault.ErrDamaged):
+		// What stands in may lack packs that were away when it was made.
+		l.keepAll = true
 		return nil
 	case errors.Is(err, vault.ErrDamaged):
 		// Who dismisses it does not mean the packs: a restore finds them by

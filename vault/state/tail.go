@@ -223,12 +223,16 @@ func (w *tailWriter) sync() error {
 	if !w.dirty {
 		return nil
 	}
-	w.dirty = false
-	if err := w.f.Sync(); err != nil || !w.fresh {
+	if err := w.f.Sync(); err != nil {
 		return err
 	}
-	w.fresh = false
-	return syncFolder(w.folder)
+	if w.fresh {
+		if err := syncFolder(w.folder); err != nil {
+			return err
+		}
+	}
+	w.dirty, w.fresh = false, false
+	return nil
 }
 
 func (w *tailWriter) close() error { return errors.Join(w.sync(), w.f.Close()) }

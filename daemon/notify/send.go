@@ -78,6 +78,11 @@ func (s *Sender) deliver(ctx context.Context, t Target, m Message, now time.Time
 	case err := <-result:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-result: // it ended, and ctx with it
+		return err
+	default:
 		return errors.New("no answer in time")
 	}
 }

@@ -159,13 +159,13 @@ func (l *live) findRepacks() []*vault.Said {
 }
 
 // wake removes from moves, and returns, those that replace a pack that a live
-// ledger names.
+// ledger names, or one may that cannot be read.
 func (l *live) wake(moves *[]*vault.Said) (woken []*vault.Said) {
 	*moves = slices.DeleteFunc(*moves, func(m *vault.Said) bool {
-		needed := slices.ContainsFunc(m.Old, func(old string) bool {
+		needed := l.keepAll || slices.ContainsFunc(m.Old, func(old string) bool {
 			p, err := ledger.ParsePackName(old)
 			_, named := l.packs[idOf(p)]
-			return err == nil && named
+			return err == nil && (named || l.isKept(p))
 		})
 		if needed {
 			woken = append(woken, m)
@@ -334,7 +334,12 @@ func (l *live) has(k Kind, name string) bool {
 		return l.objects[name]
 	}
 	p, err := ledger.ParsePackName(name)
-	return err == nil && (l.keepAll || l.packs[idOf(p)].live || l.kept[ledger.FolderID{Series: p.Series, Folder: p.Number / folderSize}])
+	return err == nil && (l.keepAll || l.packs[idOf(p)].live || l.isKept(p))
+}
+
+// isKept tells whether a pack is in a folder of which nothing goes.
+func (l *live) isKept(p ledger.Pack) bool {
+	return l.kept[ledger.FolderID{Series: p.Series, Folder: p.Number / folderSize}]
 }
 
 // seen notes that a pack is there with its size.

@@ -24,7 +24,6 @@ import (
 
 // The same program is also who plays a scene, and who records that.
 const (
-	actEnv    = "COFFER_PROOF_ACT"
 	homeEnv   = "COFFER_PROOF_HOME"
 	recordEnv = "COFFER_PROOF_RECORD"
 	faultEnv  = "COFFER_PROOF_FAULT"

@@ -216,6 +216,9 @@ func (w *world) backUpWith(ctx context.Context, v *vault.Vault) error {
 	return err
 }
 
+// actEnv says which scene a process plays that was started for it.
+const actEnv = "COFFER_PROOF_ACT"
+
 func (w *world) prune(ctx context.Context, lend bool) error {
 	v, err := w.device(ctx, lend)
 	if err != nil {

@@ -43,7 +43,7 @@ func (r *Run) audit(ctx context.Context) error {
 		}
 	}
 	r.own.Audited = r.now()
-	if r.isSmall() && lost == 0 {
+	if r.isSmall() {
 		return nil // the next run looks in any case; it is saved with the commit
 	}
 	return r.v.saveOwn(r.own)

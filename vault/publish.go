@@ -77,14 +77,7 @@ func (r *Run) settlePending(ctx context.Context) error {
 			continue
 		}
 		n.Device = me.ID
-		there, err := r.v.allExist(ctx, n.String())
-		if err != nil {
-			return err
-		}
-		if !there {
-			continue
-		}
-		c, err := r.v.commit(ctx, me, n)
+		c, err := r.v.commit(ctx, me, n) // not by a listing, which may lag behind
 		if err == nil {
 			r.own.follow(n, c)
 		} else if !isDamage(err) {

@@ -57,6 +57,9 @@ func TestCommitFails(t *testing.T) {
 		if !errors.Is(err, fault.ErrInjected) || s.commits(t) != 1 {
 			t.Errorf("%s %s: %d commits, %v", ops[nth-1].Op, ops[nth-1].Name, s.commits(t), err)
 		}
+		if off := time.Until(s.now()).Abs(); off > time.Hour {
+			t.Errorf("%s %s: the clock is off by %s", ops[nth-1].Op, ops[nth-1].Name, off)
+		}
 		if err := s.commit(t); err != nil || s.commits(t) != 2 || len(s.own.Heads) != 1 || seqOf(s.own.Heads[0]) != 2 || len(s.own.Pending) > 0 {
 			t.Errorf("%s %s: again: heads %q, pending %q, %v", ops[nth-1].Op, ops[nth-1].Name, s.own.Heads, s.own.Pending, err)
 		}

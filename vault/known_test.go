@@ -28,6 +28,7 @@ func TestOpensToAll(t *testing.T) {
 		{"the same", series("a", kit), dev("a", kit), true},
 		{"the same, not known one by one", series("a"), dev("a", kit), true},
 		{"another set, not known one by one", series("a"), dev("b", kit, partner), false},
+		{"another set, none of either known", series("a"), dev("b"), false},
 		{"one was added", series("a", kit), dev("b", kit, partner), false},
 		{"one was removed", series("a", kit, partner), dev("b", kit), true},
 		{"one was exchanged", series("a", kit, partner), dev("b", kit, client), false},

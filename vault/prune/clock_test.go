@@ -1,6 +1,9 @@
 package prune_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +47,11 @@ func TestHomeClock(t *testing.T) {
 			c.pass(h)
 			if res := y.prune(); (res.Deleted.All().Count > 0) != c.gone {
 				t.Errorf("%+v", res)
+			}
+			y.prune() // what it remembers of a list goes with the last object of it
+			note, err := os.ReadFile(filepath.Join(y.room.StatePath(), "prune.json"))
+			if err != nil || strings.Contains(string(note), "condemned/") == c.gone {
+				t.Errorf("%s, %v", note, err)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package prune
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,20 @@ func TestStoppedErrorCounts(t *testing.T) {
 		text := (&StoppedError{problems}).Error()
 		if !strings.Contains(text, "packs/x") || strings.Contains(text, "more)") != (want != "") || !strings.Contains(text, want) {
 			t.Errorf("%d problems: %q", len(problems), text)
+		}
+	}
+}
+
+// An older state is told as such, whatever else is wrong; damage alone as damage.
+func TestStoppedErrorIs(t *testing.T) {
+	damage := vault.Problem{Object: "packs/x", Err: fmt.Errorf("x: %w", vault.ErrDamaged)}
+	older := vault.Problem{Object: "commits/x", Err: fmt.Errorf("x: %w", vault.ErrRollback)}
+	for _, c := range []struct {
+		problems []vault.Problem
+		want     error
+	}{{[]vault.Problem{damage, damage}, vault.ErrDamaged}, {[]vault.Problem{damage, older}, vault.ErrRollback}} {
+		if got := errors.Unwrap(&StoppedError{c.problems}); got != c.want {
+			t.Errorf("%v is a %v", c.problems, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package prune_test
 import (
 	"errors"
 	"io/fs"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -60,14 +61,29 @@ func TestDeadGo(t *testing.T) {
 	}
 	y.check()
 	y.whole()
-	if res := y.prune(); res.Deleted.All().Count+res.Condemned.All().Count != 0 {
-		t.Errorf("once more: %+v", res)
+	looks := 0
+	y.on(t, y.room.With(hook(y.room.Store, func(op remote.Op, name string) error {
+		if op == remote.OpList && name == "ledgers/" {
+			looks++
+		}
+		return nil
+	}))).nothing()
+	if looks != 1 {
+		t.Errorf("with nothing to do it looked %d times", looks)
 	}
 	if y.back(); y.want[second] == nil {
 		t.Error("the second snapshot was to be checked")
 	}
 	y.check()
 	y.deep()
+}
+
+// nothing prunes and wants nothing to be done, or to be waited for.
+func (y *yard) nothing() {
+	y.t.Helper()
+	if res := y.prune(); !reflect.DeepEqual(res, prune.Result{}) {
+		y.t.Errorf("once more: %+v", res)
+	}
 }
 
 // A forget takes effect only after its delay, and not at all if it is
@@ -143,6 +159,10 @@ func TestOrphans(t *testing.T) {
 	if p := y.make(all); len(p.Condemn) != 0 || p.Young[prune.Packs].Count != 1 {
 		t.Errorf("young: %+v", p)
 	}
+	y.memory().SetTime(orphan, y.time.Now().Add(-vault.DefaultSafety.CondemnAge))
+	if p := y.make(all); len(p.Condemn) != 1 || p.Young != (prune.Tallies{}) {
+		t.Errorf("old enough: %+v", p)
+	}
 	y.time.pass(2 * time.Minute)
 	y.prune()
 	y.time.pass(day + time.Minute)
@@ -166,8 +186,16 @@ func TestReadyIsTheFirst(t *testing.T) {
 	}
 	y.memory().SetTime(orphan, begun.Add(-30*day))
 	y.time.pass(12 * time.Hour)
-	y.prune()
+	res := y.prune()
 	first := y.make(all)
+	if len(res.Lists) != 1 || !res.Ready.Equal(first.Ready) {
+		t.Errorf("the first goes at %s, not at %s", first.Ready, res.Ready)
+	}
+	for i, list := range y.under("condemned/") { // the lists of a device count on
+		if _, seq, _, err := commit.ParseObjectName(commit.Condemned, list); err != nil || seq != uint64(i+1) {
+			t.Errorf("%s, %v", list, err)
+		}
+	}
 	if len(first.Waiting) != 4 || first.Ready.Before(begun.Add(23*time.Hour)) || first.Ready.After(begun.Add(26*time.Hour)) {
 		t.Errorf("%d wait since %s, the first until %s", len(first.Waiting), begun, first.Ready)
 	}

@@ -16,9 +16,9 @@
 // progress that nothing has ended, moves as long as a live ledger names a pack
 // that they replace, and what stands in for a live ledger or roll. Of each its
 // body, its ledger, the rolls and the packs that the ledger names; and where a
-// live list cannot be read, all packs that it could name. All else below packs/,
-// rolls/, ledgers/, snapshots/ and moves/ that has a name of the right form is
-// dead, and condemned once it is older than Safety.CondemnAge. Trusts, commits
+// live list cannot be read, all packs and rolls that it could name. All else
+// below packs/, rolls/, ledgers/, snapshots/ and moves/ that has a name of the
+// right form is dead, and condemned once it is older than Safety.CondemnAge. Trusts, commits
 // and condemned lists are never deleted, and nothing that others put beside the
 // vault is.
 //

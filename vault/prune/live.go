@@ -24,7 +24,8 @@ type live struct {
 	standIn map[string][]*vault.Said // what stands in for a ledger or roll, by its name
 	pages   map[page]bool            // stretches of ledgers that were taken in
 	kept    map[ledger.FolderID]bool // folders of packs whose roll cannot be read: all of them stay
-	keepAll bool                     // a ledger that is needed cannot be read: no pack goes
+	stands  map[string]bool          // ledgers that stand in for something
+	keepAll bool                     // a ledger that is needed cannot be read: nothing goes that it could name
 	before  *ancestry
 }
 
@@ -67,7 +68,7 @@ type page struct {
 func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, error) {
 	l := &live{
 		v: v, past: past, objects: map[string]bool{}, packs: map[packID]need{}, movedOn: map[string]bool{},
-		repacks: map[packID][]*vault.Said{}, standIn: map[string][]*vault.Said{}, pages: map[page]bool{}, kept: map[ledger.FolderID]bool{}, before: newAncestry(past.Commits),
+		repacks: map[packID][]*vault.Said{}, standIn: map[string][]*vault.Said{}, stands: map[string]bool{}, pages: map[page]bool{}, kept: map[ledger.FolderID]bool{}, before: newAncestry(past.Commits),
 	}
 	moves := l.findRepacks()
 	if err := l.takeIn(ctx, l.roots()); err != nil {
@@ -143,6 +144,7 @@ func (l *live) findRepacks() []*vault.Said {
 			continue
 		}
 		if c.Body == "" {
+			l.stands[c.Ledger] = true
 			for _, old := range c.Old {
 				l.standIn[old] = append(l.standIn[old], c)
 			}
@@ -331,7 +333,7 @@ func (l *live) frees(m, c *vault.Said) bool {
 // has tells whether an object is live.
 func (l *live) has(k Kind, name string) bool {
 	if k != Packs {
-		return l.objects[name]
+		return l.objects[name] || l.keepAll && (k == Rolls || l.stands[name])
 	}
 	p, err := ledger.ParsePackName(name)
 	return err == nil && (l.keepAll || l.packs[idOf(p)].live || l.isKept(p))

@@ -26,7 +26,7 @@ func estate(t testing.TB) *yard {
 	more := y.more("more", 4)
 	rolls := y.under("rolls/")
 	y.more("most", 5)
-	y.lose(without(y.under("rolls/"), rolls)[0])
+	y.lose(none, without(y.under("rolls/"), rolls)[0])
 	goes := y.more("goes", 2)
 	ledger := y.ledgerOf(more)
 	y.say(func(c *commit.Commit) { c.Kind, c.Ledger = commit.Progress, ledger })
@@ -75,31 +75,49 @@ func (y *yard) ledgerOf(id string) string {
 	return ""
 }
 
-// lose removes a ledger or roll for good and has another ledger stand in for
-// it.
-func (y *yard) lose(name string) {
+// packsOf are the packs that a ledger or roll names.
+func (y *yard) packsOf(list string) []ledger.Pack {
 	y.t.Helper()
-	v, err := y.open(y.t.Context())
-	if err != nil {
-		y.t.Fatal(err)
-	}
-	packs, err := ledger.ParseRoll(name, y.get(name))
-	if strings.HasPrefix(name, "ledgers/") {
+	packs, err := ledger.ParseRoll(list, y.get(list))
+	if strings.HasPrefix(list, "ledgers/") {
+		v := y.room.Lent(y.t)
 		var l *ledger.Ledger
-		if l, err = v.Ledger(y.t.Context(), name); err == nil {
+		if l, err = v.Ledger(y.t.Context(), list); err == nil {
 			packs, err = v.PacksNamed(y.t.Context(), l)
 		}
 	}
 	if err != nil {
 		y.t.Fatal(err)
 	}
-	if err := y.room.Store.Delete(y.t.Context(), name); err != nil {
-		y.t.Fatal(err)
-	}
-	if err := v.Replace(y.t.Context(), []string{name}, packs, nil); err != nil {
-		y.t.Fatal(err)
-	}
+	return packs
 }
+
+// lose removes ledgers or rolls for good, and has a new ledger stand in for
+// them, that names their packs but those of which away says so. It returns that
+// ledger.
+func (y *yard) lose(away func(ledger.Pack) bool, lists ...string) string {
+	y.t.Helper()
+	v, err := y.open(y.t.Context())
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	var packs []ledger.Pack
+	for _, list := range lists {
+		packs = append(packs, y.packsOf(list)...)
+	}
+	for _, list := range lists {
+		if err := y.room.Store.Delete(y.t.Context(), list); err != nil {
+			y.t.Fatal(err)
+		}
+	}
+	before := y.under("ledgers/")
+	if err := v.Replace(y.t.Context(), lists, slices.DeleteFunc(packs, away), nil); err != nil {
+		y.t.Fatal(err)
+	}
+	return without(y.under("ledgers/"), before)[0]
+}
+
+func none(ledger.Pack) bool { return false }
 
 // A trial is a prune of which one operation fails, and what came of it.
 type trial struct {

@@ -276,7 +276,7 @@ func TestProgress(t *testing.T) {
 		age  time.Duration
 		ends bool
 		kept bool
-	}{{20 * day, false, true}, {31 * day, false, false}, {20 * day, true, false}} {
+	}{{20 * day, false, true}, {30 * day, false, false}, {20 * day, true, false}} {
 		y := newYard(t)
 		y.write("a", 1000, 1)
 		snap := y.back().Snapshot

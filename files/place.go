@@ -189,9 +189,9 @@ func kindOf(fi fs.FileInfo) string {
 	return "special file"
 }
 
-// keep makes p findable under path and gives back the folder unused for longest.
+// keep makes p findable under path, as used as the folder that it was found in,
+// and gives back the folder unused for longest.
 func (w *Writer) keep(path string, p *place) {
-	w.tick++
 	p.used = w.tick
 	w.dirs[path] = p
 	if len(w.dirs) <= w.kept {

@@ -1,7 +1,6 @@
 package pack
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -53,7 +52,7 @@ func (c *Checker) check(s Sealed) error {
 	if err != nil {
 		return err
 	}
-	if err := c.directory(src); err != nil {
+	if err := c.dir.load(src.Size(), func(off, n int64) ([]byte, error) { return c.read(src, off, n) }); err != nil {
 		return err
 	}
 	if !slices.Equal(c.dir.entries, s.Entries) {
@@ -68,39 +67,6 @@ func (c *Checker) check(s Sealed) error {
 		}
 	}
 	return nil
-}
-
-// directory reads the directory and makes sure that all after the frames is as
-// it should be.
-func (c *Checker) directory(src *seal.Reader) error {
-	foot, err := c.read(src, max(0, src.Size()-footerLen), footerLen)
-	if err != nil {
-		return err
-	}
-	n, err := directoryLen(foot)
-	if err != nil {
-		return err
-	}
-	end := src.Size() - footerLen
-	if n > end {
-		return errors.New("directory is longer than the pack")
-	}
-	text, err := c.read(src, end-n, n)
-	if err != nil {
-		return err
-	}
-	if err := c.dir.parse(text); err != nil {
-		return err
-	}
-	at, _ := c.dir.ends()
-	if at > end-n {
-		return errors.New("frames and directory overlap")
-	}
-	tail, err := c.read(src, at, src.Size()-at)
-	if err != nil {
-		return err
-	}
-	return checkTail(tail, n)
 }
 
 // read decrypts n bytes at off. They are valid until the next call.

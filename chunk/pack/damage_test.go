@@ -121,8 +121,13 @@ func TestLayoutRefused(t *testing.T) {
 	k := newKeys(t, true)
 	frame := appendRaw(nil, []byte("hello"))
 	good := layout(frame, 10, line(len(frame), 5))
-	if _, err := Open(sealPlain(t, good, k), k.ids); err != nil {
-		t.Fatal(err)
+	for _, plain := range [][]byte{layout(frame, 0, line(len(frame), 5)), good} {
+		if _, err := Open(sealPlain(t, plain, k), k.ids); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkHello(t, plain, k); err != nil {
+			t.Fatal(err)
+		}
 	}
 	patched := func(at int, v byte) []byte {
 		b := bytes.Clone(good)
@@ -147,6 +152,7 @@ func TestLayoutRefused(t *testing.T) {
 		"frame beyond":         layout(frame, 0, line(len(frame)+1, 5)),
 		"frame far beyond":     layout(frame, 0, line(1<<20, 5)),
 		"bytes between":        layout(append(bytes.Clone(frame), 0), 0, line(len(frame), 5)),
+		"directory in frame":   append(bytes.Clone(frame), appendFooter([]byte(line(len(frame), 5)), len(line(len(frame), 5)))...),
 		"trailing bytes":       append(bytes.Clone(good), 0),
 		"directory in padding": patched(len(good)-1, 1),
 	} {
@@ -167,9 +173,6 @@ func TestLayoutRefused(t *testing.T) {
 			t.Errorf("%s: a Reader that failed still has the pack before, or half of this one", name)
 		}
 	}
-	if err := checkHello(t, good, k); err != nil {
-		t.Fatal(err)
-	}
 	r, err := Open(sealPlain(t, good, k), k.ids)
 	if err != nil {
 		t.Fatal(err)
@@ -188,9 +191,29 @@ func TestLayoutRefused(t *testing.T) {
 // checkHello checks a pack of this plaintext as one of the chunk "hello" is
 // checked before it is uploaded; its directory names someID.
 func checkHello(t *testing.T, plain []byte, k keys) error {
+	return NewChecker(hasher).Check(sealedHello(t, plain, k))
+}
+
+func sealedHello(t *testing.T, plain []byte, k keys) Sealed {
 	id := hasher(chunk.Data).ID([]byte("hello"))
 	obj, key := sealKept(t, bytes.ReplaceAll(plain, []byte(someID), []byte(id.String())), k)
-	return Check(Sealed{Object: obj, Sum: checksum(obj), Key: key, Entries: []Entry{{chunk.Data, id, 0, 5}}, Plain: 5}, hasher)
+	return Sealed{Object: obj, Sum: checksum(obj), Key: key, Entries: []Entry{{chunk.Data, id, 0, 5}}, Plain: 5}
+}
+
+// A frame that cannot be decoded is not taken for the one before, which a
+// Checker still has in its memory.
+func TestFrameBeforeIsForgotten(t *testing.T) {
+	k := newKeys(t, true)
+	frame := appendRaw(nil, []byte("hello"))
+	bad := bytes.Clone(frame)
+	bad[len(bad)-len("hello")-3] |= 3 << 1 // a type of block that there is not
+	c := NewChecker(hasher)
+	if err := c.Check(sealedHello(t, layout(frame, 0, line(len(frame), 5)), k)); err != nil {
+		t.Fatal(err)
+	}
+	if c.Check(sealedHello(t, layout(bad, 0, line(len(bad), 5)), k)) == nil {
+		t.Error("passed")
+	}
 }
 
 // Who has the key of one pack reads that pack.

@@ -53,6 +53,40 @@ func (d *Directory) ends() (at, off int64) {
 	return f.at + f.packed, f.off + f.plain
 }
 
+// load reads the directory of a plaintext of size bytes, of which read gives n
+// bytes at off, and makes sure that it accounts for every byte. What read gave
+// need not outlive its next call.
+func (d *Directory) load(size int64, read func(off, n int64) ([]byte, error)) error {
+	foot, err := read(max(0, size-footerLen), min(size, footerLen))
+	if err != nil {
+		return err
+	}
+	n, err := directoryLen(foot)
+	if err != nil {
+		return err
+	}
+	start := size - footerLen - n
+	if start < 0 {
+		return errors.New("directory is longer than the pack")
+	}
+	text, err := read(start, n)
+	if err != nil {
+		return err
+	}
+	if err := d.parse(text); err != nil {
+		return err
+	}
+	at, _ := d.ends()
+	if at > start-skipHeader {
+		return errors.New("frames and directory overlap")
+	}
+	tail, err := read(at, size-at)
+	if err != nil {
+		return err
+	}
+	return checkTail(tail, n)
+}
+
 func (d *Directory) reset() {
 	d.frames, d.entries = d.frames[:0], d.entries[:0]
 }
@@ -159,13 +193,11 @@ func (p *scanner) word(w string) {
 // number reads a number without leading zeros that is at most limit, and the
 // byte that ends it.
 func (p *scanner) number(limit int64, end byte) (v int64) {
-	n := bytes.IndexByte(p.s[:min(len(p.s), 20)], end)
+	const most = 18 // digits that a number has without overflowing
+	n := bytes.IndexByte(p.s[:min(len(p.s), most+1)], end)
 	digits := p.take(max(n, 1))
 	for _, c := range digits {
-		if c < '0' || c > '9' || v > limit {
-			p.ok = false
-			return 0
-		}
+		p.ok = p.ok && '0' <= c && c <= '9'
 		v = v*10 + int64(c-'0')
 	}
 	p.take(1)

@@ -66,12 +66,11 @@ func directoryLen(tail []byte) (int64, error) {
 }
 
 // checkTail makes sure that tail, what follows the frames, is one skippable
-// frame: zeros, then a directory of n bytes and its footer.
+// frame: zeros, then a directory of n bytes and its footer. It is long enough
+// for them.
 func checkTail(tail []byte, n int64) error {
 	fill := int64(len(tail)) - skipHeader - n - footerLen
 	switch {
-	case fill < 0:
-		return errors.New("frames and directory overlap")
 	case !bytes.Equal(tail[:skipHeader], appendSkip(nil, tailMagic, int64(len(tail)-skipHeader))):
 		return errors.New("directory is not where its frames end")
 	case !allZero(tail[skipHeader : skipHeader+fill]):

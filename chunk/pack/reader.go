@@ -65,32 +65,11 @@ func (r *Reader) load(src *seal.Reader, err error) error {
 		return fmt.Errorf("pack: %w", err)
 	}
 	r.plain = plain
-	if err := r.readDirectory(); err != nil {
+	if err := r.dir.load(int64(len(plain)), func(off, n int64) ([]byte, error) { return plain[off : off+n], nil }); err != nil {
 		r.dir.reset()
 		return fmt.Errorf("pack: %w", err)
 	}
 	return nil
-}
-
-// readDirectory reads the directory and makes sure that it accounts for every
-// byte of the plaintext.
-func (r *Reader) readDirectory() error {
-	n, err := directoryLen(r.plain)
-	if err != nil {
-		return err
-	}
-	end := int64(len(r.plain)) - footerLen
-	if n > end {
-		return errors.New("directory is longer than the pack")
-	}
-	if err := r.dir.parse(r.plain[end-n : end]); err != nil {
-		return err
-	}
-	at, _ := r.dir.ends()
-	if at > end-n {
-		return errors.New("frames and directory overlap")
-	}
-	return checkTail(r.plain[at:], n)
 }
 
 // Entries returns the entries in the order of the content. They are valid
@@ -184,7 +163,7 @@ func DirectoryAt(src io.ReaderAt, size int64, ids seal.Identities) (*Directory, 
 			return nil, fmt.Errorf("pack: %w", err)
 		}
 		d, err := ReadDirectory(tail)
-		if short, ok := errors.AsType[*ShortTailError](err); ok && short.Need > need && short.Need <= r.Size() {
+		if short, ok := errors.AsType[*ShortTailError](err); ok && short.Need <= r.Size() {
 			need = short.Need
 			continue
 		}

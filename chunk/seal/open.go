@@ -127,13 +127,8 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) { return r.src.ReadAt(
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
 	if len(r.buf) == 0 && len(p) < piece {
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
+		r.fill()
 	}
 	if len(r.buf) > 0 {
 		n := copy(p, r.buf)
@@ -146,17 +141,14 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 // fill reads the next piece, so that short reads do not decrypt it each time.
-func (r *Reader) fill() error {
+// What goes wrong the read that follows meets again, since there is no piece.
+func (r *Reader) fill() {
 	if r.room == nil {
 		r.room = make([]byte, piece)
 	}
-	n, err := r.ReadAt(r.room, r.off)
-	if n == 0 {
-		return err // else the next read meets it again
-	}
+	n, _ := r.ReadAt(r.room, r.off)
 	r.off += int64(n)
 	r.buf = r.room[:n]
-	return nil
 }
 
 // ReadAll appends all that r gives to dst and returns it. It gives nothing if

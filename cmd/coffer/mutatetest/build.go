@@ -76,7 +76,8 @@ func breakSource(name string, source []byte, first int) (broken []byte, pkg stri
 }
 
 // asking is what the mutants of a package call. Which of them were come by is
-// noted at once, since a test may kill its own process.
+// noted at once, since a test may kill its own process, and in a file that is
+// open from the start, since a test may use up the descriptors.
 const asking = `package %s
 
 import (
@@ -87,16 +88,14 @@ import (
 
 var (
 	mutantAtWork, _ = strconv.Atoi(os.Getenv("COFFER_MUTANT"))
-	mutantNotes     = os.Getenv("COFFER_MUTANTS_MET")
+	mutantNotes, _  = os.OpenFile(os.Getenv("COFFER_MUTANTS_MET"), os.O_APPEND|os.O_WRONLY, 0)
 	mutantsMet      sync.Map
 )
 
 func mutant(n int) bool {
-	if mutantNotes != "" {
+	if mutantNotes != nil {
 		if _, known := mutantsMet.LoadOrStore(n, true); !known {
-			notes, _ := os.OpenFile(mutantNotes, os.O_APPEND|os.O_WRONLY, 0)
-			_, _ = notes.WriteString(strconv.Itoa(n) + "\n")
-			_ = notes.Close()
+			_, _ = mutantNotes.WriteString(strconv.Itoa(n) + "\n")
 		}
 	}
 	return mutantAtWork == n

@@ -115,7 +115,7 @@ cd -- "$vault" 2>/dev/null || die "cannot enter the folder $vault"
 tmp=$(mktemp -d "$scratch/coffer-restore.XXXXXX") || die "cannot make scratch files in $scratch"
 trap 'rm -rf -- "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
-mkdir "$tmp/content"
+mkdir "$tmp/content" "$tmp/lost"
 : >"$tmp/problems"
 
 # cut_out FILE OFFSET LENGTH prints a stretch of a file.
@@ -442,19 +442,38 @@ read_ledger() {
 	return 1
 }
 
+# max_moves is how often a chunk may have been moved on, or a list stood in for.
+max_moves=256
+
 # stand_in NAME DEPTH prints what a move names in the place of a ledger or roll. What stands in may
-# be lost in its turn.
+# be lost in its turn: $tmp/lost has what was tried.
 stand_in() {
-	local old body ledger
-	(($2 < 16)) || return 1
+	local old body ledger tried=$tmp/lost/${1: -64}
+	: >"$tmp/some.lost"
+	(($2 > 0)) || rm -f "$tmp"/lost/*
+	[[ ! -f $tried ]] && (($2 < max_moves)) || return 1
+	: >"$tried"
 	find_moves
 	while read -r old body ledger; do
 		if [[ $old == "$1" && $body == null ]] && read_ledger "$ledger" $(($2 + 1)) >"$tmp/instead.$2"; then
 			cat "$tmp/instead.$2"
+			rm -f "$tried"
 			return 0
 		fi
 	done <"$tmp/moves"
 	return 1
+}
+
+# name_old FILE adds, to lines "series number pack", the packs that moves replace. Where a list is
+# lost that named such a pack, and the pack has gone, its name stands nowhere else.
+name_old() {
+	[[ -f $tmp/some.lost ]] || return 0
+	awk -v packs="$1" '
+		BEGIN { while ((getline line < packs) > 0) { split(line, f, " "); named[f[1] " " f[2]] } }
+		!/^packs\// || $1 in seen { next }
+		{ seen[$1]; split($1, part, "/"); k = part[2] " " sprintf("%d", substr(part[4], 1, 10)); n[k]++; name[k] = $1 }
+		END { for (k in n) if (n[k] == 1 && !(k in named)) print k, name[k] }' "$tmp/moves" >"$tmp/old"
+	cat "$tmp/old" >>"$1"
 }
 
 # list_ledger is read_ledger for a ledger that is there.
@@ -544,6 +563,7 @@ open_move() {
 	if [[ ! -f $map ]]; then
 		: >"$map"
 		genuine "$1" && small "$1" 67108864 && read_ledger "$2" >"$tmp/move.packs" || { warn "$1 or $2: $why"; return; }
+		name_old "$tmp/move.packs"
 		unseal "$1" | zstd -dqc 2>/dev/null >"$tmp/move" || { warn "$1: it cannot be opened"; return; }
 		jq -rn 'foreach inputs as $l ({}; if $l | type == "object" then {t: $l.series} else .r = $l end;
 			select(.r) | "- 0 \(.r[0]) \(.t[.r[1]]) \(.r[2]) \(.r[3]) 0")' "$tmp/move" |
@@ -580,11 +600,13 @@ place() {
 		done < <(awk 'NR == FNR { bad[$1]; next } $1 in bad' "$tmp/bad" "$tmp/moves") >"$tmp/edges"
 		cut -d' ' -f3 "$tmp/edges" | check_packs
 	done
-	awk -v goods="$tmp/good" -v edges="$tmp/edges" -v unplaced="$tmp/unplaced" '
+	awk -v max="$max_moves" -v goods="$tmp/good" -v edges="$tmp/edges" -v unplaced="$tmp/unplaced" '
 		function find(p, id, depth,   k, i) {
 			if (p in good) { pack = p; return 1 }
 			k = p " " id
-			for (i = 1; depth < 16 && i <= n[k]; i++) {
+			if (been[k] == NR) return 0 # moves lead in a circle, or here twice
+			been[k] = NR
+			for (i = 1; depth < max && i <= n[k]; i++) {
 				at = offset[k, i]
 				if (find(to[k, i], id, depth + 1)) return 1
 			}
@@ -1001,6 +1023,7 @@ for name in judged good bad told; do
 	: >"$tmp/$name"
 done
 read_body "$body" || die "$body: $why. Try another snapshot"
+name_old "$tmp/packs"
 roots=$(jq '.roots | length' "$tmp/body.json")
 say "Project $(label_of), roots: $roots. $(jq -r '.counts | "\(.files) files, \(.dirs) folders, \(.bytes) bytes."' "$tmp/body.json")"
 jq -e .partial "$tmp/body.json" >/dev/null && warn "the snapshot is partial: $(jq -r .counts.unread "$tmp/body.json") entries could not be read when it was made"

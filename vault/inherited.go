@@ -64,14 +64,14 @@ func (v *Vault) openSample(ctx context.Context, s *sampler) error {
 	}
 	var reads []PackRead
 	for _, p := range s.picked {
+		w := &wanted{kind: chunk.Data, refs: p.refs, done: make([]bool, len(p.refs)), fn: func(int, []byte) error { return nil }}
 		pack, err := p.src.PackName(ctx, p.key.series, p.key.number)
 		if err == nil {
-			w := &wanted{kind: chunk.Data, refs: p.refs, done: make([]bool, len(p.refs)), fn: func(int, []byte) error { return nil }}
 			err = p.src.readFrom(ctx, pack, w)
-			if isDamage(err) {
-				if err = p.src.readMoved(ctx, pack, w, err, 0); err == nil {
-					continue // what snapshots need of it was moved on: it need not be there
-				}
+		}
+		if isDamage(err) {
+			if err = p.src.readMoved(ctx, pack, w, err); err == nil {
+				continue // what snapshots need of it was moved on: it need not be there
 			}
 		}
 		switch {

@@ -15,9 +15,10 @@ import (
 
 // A moveTable answers where the chunks of a bad or repacked pack are now. It
 // is read only when a pack is missing or bad, so that restoring an unharmed
-// snapshot never pays for it.
+// snapshot never pays for it. Its moves are in order, the oldest first.
 type moveTable struct {
-	byOld map[string][]*Move // full name of the old object -> the moves that replace it, oldest first
+	byOld    map[string][]*Move  // by the full name of a ledger or roll that they replace
+	byNumber map[packKey][]*Move // by the number of a pack that they replace
 }
 
 // A Move is a valid commit that says where chunks are now, or what stands in
@@ -39,9 +40,10 @@ func (m *Move) To(id chunk.ID) (chunk.Ref, bool) {
 	return ref, ok
 }
 
-// maxMoveDepth bounds how often a chunk may have been moved on: five years of a
-// repack each week that each time meets the same chunk.
-const maxMoveDepth = 256
+// MaxMoves bounds how often a chunk may have been moved on, or a list stood in
+// for: five years of a repack each week that each time meets the same chunk. It
+// is part of the format.
+const MaxMoves = 256
 
 // A wanted list is what is to be read from one pack: the refs, which of them
 // are done, and what is called for each.
@@ -55,19 +57,32 @@ type wanted struct {
 // all tells whether all of it was read.
 func (w *wanted) all() bool { return !slices.Contains(w.done, false) }
 
+// A way is where the search for chunks has been: however moves lead, in circles
+// or to one place many times, each move is asked for each chunk once.
+type way map[step]bool
+
+type step struct {
+	move *Move
+	id   chunk.ID
+}
+
 // readMoved reads what is not done from where moves say the chunks are. cause
 // is why the pack itself could not be used.
-func (s *Source) readMoved(ctx context.Context, old ledger.Pack, w *wanted, cause error, depth int) error {
-	if old.Size == 0 || depth > maxMoveDepth {
-		return cause // not even the ledger knows the pack's name, or moves lead in a circle
+func (s *Source) readMoved(ctx context.Context, old ledger.Pack, w *wanted, cause error) error {
+	return s.follow(ctx, old, w, cause, way{}, 0)
+}
+
+func (s *Source) follow(ctx context.Context, old ledger.Pack, w *wanted, cause error, been way, depth int) error {
+	if depth == MaxMoves {
+		return cause
 	}
 	moves, err := s.movesOf(ctx, old)
 	if err != nil {
 		return err
 	}
 	for _, m := range moves {
-		for _, part := range w.movedBy(m) {
-			if err := s.readPart(ctx, m, part, cause, depth); err != nil {
+		for _, part := range w.movedBy(m, been) {
+			if err := s.readPart(ctx, m, part, cause, been, depth); err != nil {
 				return err
 			}
 		}
@@ -78,11 +93,13 @@ func (s *Source) readMoved(ctx context.Context, old ledger.Pack, w *wanted, caus
 	return cause
 }
 
-// movedBy splits what is not done by the packs in which a move has it.
-func (w *wanted) movedBy(m *Move) []*wanted {
+// movedBy splits what is not done, and of which the move was not asked before,
+// by the packs in which the move has it.
+func (w *wanted) movedBy(m *Move, been way) []*wanted {
 	at := map[packKey][]int{}
 	for i, ref := range w.refs {
-		if to, ok := m.where[ref.ID]; ok && !w.done[i] {
+		if to, ok := m.where[ref.ID]; ok && !w.done[i] && !been[step{m, ref.ID}] {
+			been[step{m, ref.ID}] = true
 			k := packKey{to.Series, to.Number}
 			at[k] = append(at[k], i)
 		}
@@ -107,13 +124,13 @@ func (w *wanted) movedBy(m *Move) []*wanted {
 // readPart reads chunks from the pack in which a move has them, or from where
 // they were moved on from there. That they are not there is no error: another
 // move may have them.
-func (s *Source) readPart(ctx context.Context, m *Move, part *wanted, cause error, depth int) error {
+func (s *Source) readPart(ctx context.Context, m *Move, part *wanted, cause error, been way, depth int) error {
 	p, err := s.lookup(ctx, m.ledger, part.refs[0].Series, part.refs[0].Number)
 	if err == nil {
 		err = s.readFrom(ctx, p, part)
 	}
 	if err != nil && isDamage(err) {
-		err = s.readMoved(ctx, p, part, cause, depth+1)
+		err = s.follow(ctx, p, part, cause, been, depth+1)
 	}
 	if err != nil && isDamage(err) {
 		return nil
@@ -121,7 +138,9 @@ func (s *Source) readPart(ctx context.Context, m *Move, part *wanted, cause erro
 	return err
 }
 
-// movesOf returns the loaded moves that replace pack p.
+// movesOf returns the loaded moves that replace pack p, or another one of its
+// number: where a list is lost nobody says which is meant, or what is listed
+// under the number may be the wrong one. The IDs of the chunks tell.
 func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 	t, err := s.allMoves(ctx)
 	if err != nil {
@@ -130,7 +149,7 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var good []*Move
-	for _, m := range t.byOld[p.Name()] {
+	for _, m := range t.byNumber[packKey{p.Series, p.Number}] {
 		if err := s.v.LoadMove(ctx, m); err != nil {
 			if isDamage(err) {
 				s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
@@ -167,10 +186,18 @@ func (v *Vault) moveTable(ctx context.Context) (*moveTable, error) {
 }
 
 func tableOf(moves []*Move) *moveTable {
-	t := &moveTable{byOld: map[string][]*Move{}}
+	t := &moveTable{byOld: map[string][]*Move{}, byNumber: map[packKey][]*Move{}}
 	for _, m := range moves {
 		for _, old := range m.Commit.Old {
-			t.byOld[old] = append(t.byOld[old], m)
+			p, err := ledger.ParsePackName(old)
+			if err != nil {
+				t.byOld[old] = append(t.byOld[old], m)
+				continue
+			}
+			k := packKey{p.Series, p.Number}
+			if n := len(t.byNumber[k]); n == 0 || t.byNumber[k][n-1] != m {
+				t.byNumber[k] = append(t.byNumber[k], m)
+			}
 		}
 	}
 	return t

@@ -378,7 +378,7 @@ func (s *Source) Read(ctx context.Context, kind chunk.Kind, refs []chunk.Ref, fn
 	if err == nil || !isDamage(err) {
 		return err
 	}
-	return s.readMoved(ctx, p, w, err, 0)
+	return s.readMoved(ctx, p, w, err)
 }
 
 // readFrom reads what is not done from pack p.

@@ -12,7 +12,9 @@ import (
 // A ledger or roll that is lost leaves packs without their names. A move may
 // have written them anew. Else the remote's listing has them: whatever stands
 // there under a number is tried, and the IDs of the chunks, which only who has
-// the chunk keys can make, decide whether it is the right one.
+// the chunk keys can make, decide whether it is the right one. A pack that was
+// moved and has gone is in no listing: its name stands among those that moves
+// replace.
 
 // ledgerOf returns a ledger, or what stands in for it, and tells which; nil if
 // there is nothing but the listing.
@@ -25,7 +27,7 @@ func (s *Source) ledgerOf(ctx context.Context, name string) (l *ledger.Ledger, s
 	if e != nil {
 		return nil, false, e
 	}
-	if l, e = s.v.standIn(ctx, t, name, 0); e != nil || l != nil {
+	if l, e = s.v.standIn(ctx, t, name); e != nil || l != nil {
 		return l, true, e
 	}
 	s.v.notice(name, err, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
@@ -33,11 +35,20 @@ func (s *Source) ledgerOf(ctx context.Context, name string) (l *ledger.Ledger, s
 }
 
 // standIn returns the ledger of a move that replaces a ledger or roll, or nil.
-func (v *Vault) standIn(ctx context.Context, t *moveTable, name string, depth int) (*ledger.Ledger, error) {
+func (v *Vault) standIn(ctx context.Context, t *moveTable, name string) (*ledger.Ledger, error) {
+	return v.standInAfter(ctx, t, name, map[string]bool{}, 0)
+}
+
+// standInAfter leaves out what was tried and is lost.
+func (v *Vault) standInAfter(ctx context.Context, t *moveTable, name string, lost map[string]bool, depth int) (*ledger.Ledger, error) {
+	if lost[name] || depth == MaxMoves {
+		return nil, nil
+	}
+	lost[name] = true
 	for _, m := range t.byOld[name] {
 		l, err := v.Ledger(ctx, m.Commit.Ledger)
-		if isDamage(err) && depth < maxMoveDepth {
-			l, err = v.standIn(ctx, t, m.Commit.Ledger, depth+1)
+		if isDamage(err) {
+			l, err = v.standInAfter(ctx, t, m.Commit.Ledger, lost, depth+1)
 		}
 		if l != nil || err != nil && !isDamage(err) {
 			return l, err
@@ -49,7 +60,7 @@ func (v *Vault) standIn(ctx context.Context, t *moveTable, name string, depth in
 // StandIn returns what a move says instead of a ledger or roll that is lost:
 // a ledger, of whose packs those of a roll's folder count. nil if none does.
 func (v *Vault) StandIn(ctx context.Context, moves []*Move, name string) (*ledger.Ledger, error) {
-	return v.standIn(ctx, tableOf(moves), name, 0)
+	return v.standIn(ctx, tableOf(moves), name)
 }
 
 // ledgerInstead returns what stands in for a ledger that is lost, or cause.
@@ -71,7 +82,7 @@ func (s *Source) standInRoll(ctx context.Context, name string, cause error) ([]l
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.v.standIn(ctx, t, name, 0)
+	l, err := s.v.standIn(ctx, t, name)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 type healer struct {
 	*maker
 	listed map[string]int64 // sizes of packs
+	old    *vault.OldPacks
 	reads  *vault.Reads
 	moved  map[string][]*vault.Move            // by the full name of the old pack
 	named  map[*vault.Move]map[key]ledger.Pack // the packs of a move
@@ -48,7 +49,7 @@ func (m *maker) heal(ctx context.Context) (err error) {
 		return m.unhealed()
 	}
 	h := &healer{
-		maker: m, listed: map[string]int64{}, moved: map[string][]*vault.Move{}, named: map[*vault.Move]map[key]ledger.Pack{},
+		maker: m, listed: map[string]int64{}, old: vault.OldPacksOf(m.moves), moved: map[string][]*vault.Move{}, named: map[*vault.Move]map[key]ledger.Pack{},
 		wanted: map[chunk.ID][]string{}, where: map[chunk.ID]chunk.Ref{}, packs: map[chunk.ID]ledger.Pack{},
 	}
 	if h.reads, err = m.v.Reads(); err != nil {
@@ -95,17 +96,22 @@ func (h *healer) look(ctx context.Context) (any bool, err error) {
 		}
 		done[s.Commit.Ledger] = true
 		l, err := h.v.Ledger(ctx, s.Commit.Ledger)
-		if err != nil {
-			if vault.IsRemote(err) {
-				return false, err
+		if errors.Is(err, vault.ErrDamaged) {
+			if l, err = h.v.StandIn(ctx, h.moves, s.Commit.Ledger); l == nil && err == nil {
+				return true, nil // only its manifest tells
 			}
+		}
+		if vault.IsRemote(err) {
+			return false, err
+		}
+		if err != nil {
 			continue // told
 		}
 		for p, err := range vault.Packs(l, func(roll string) ([]byte, error) { return h.v.Peek(ctx, roll, ledger.MaxRoll) }) {
 			if vault.IsRemote(err) {
 				return false, err
 			}
-			if err == nil && h.isBad(p) {
+			if err != nil || h.isBad(p) {
 				return true, nil
 			}
 		}
@@ -159,10 +165,14 @@ func (h *healer) walkRoot(ctx context.Context, src *vault.Source, root manifest.
 		if vault.IsRemote(err) {
 			return err
 		}
-		if err == nil {
-			if err := fn(src, use, p); err != nil {
-				return err
+		if err != nil {
+			named := false
+			if p, named = h.old.Pack(use.Ref.Series, use.Ref.Number); !named {
+				continue // nobody knows its name any more, so no move can name it
 			}
+		}
+		if err := fn(src, use, p); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -175,7 +185,7 @@ func (h *healer) want(ctx context.Context) func(*vault.Source, manifest.Use, led
 		if !h.isBad(p) || slices.Contains(h.wanted[use.Ref.ID], name) {
 			return nil
 		}
-		is, err := h.isMoved(ctx, name, use.Ref.ID, 0)
+		is, err := h.isMoved(ctx, name, use.Ref.ID, map[string]bool{}, 0)
 		if err == nil && !is {
 			h.wanted[use.Ref.ID] = append(h.wanted[use.Ref.ID], name)
 		}
@@ -183,13 +193,14 @@ func (h *healer) want(ctx context.Context) func(*vault.Source, manifest.Use, led
 	}
 }
 
-// maxDepth bounds how often a chunk may have been moved on.
-const maxDepth = 16
-
-func (h *healer) isMoved(ctx context.Context, old string, id chunk.ID, depth int) (bool, error) {
-	if depth > maxDepth {
+// isMoved tells whether moves have a chunk of a bad pack in a good one. It passes
+// over packs that it has been to: moves may lead in circles, or to one pack many
+// times.
+func (h *healer) isMoved(ctx context.Context, old string, id chunk.ID, been map[string]bool, depth int) (bool, error) {
+	if been[old] || depth == vault.MaxMoves {
 		return false, nil
 	}
+	been[old] = true
 	for _, mv := range h.moved[old] {
 		packs, err := h.packsOf(ctx, mv)
 		if err != nil {
@@ -203,7 +214,7 @@ func (h *healer) isMoved(ctx context.Context, old string, id chunk.ID, depth int
 		if !h.isBad(p) {
 			return true, nil
 		}
-		if is, err := h.isMoved(ctx, p.Name(), id, depth+1); is || err != nil {
+		if is, err := h.isMoved(ctx, p.Name(), id, been, depth+1); is || err != nil {
 			return is, err
 		}
 	}

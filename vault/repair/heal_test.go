@@ -91,3 +91,50 @@ func (s *scene) packsOf(room *vaulttest.Room, kind chunk.Kind) (names []string) 
 	slices.Sort(names)
 	return names
 }
+
+// A pack is lost, and so is the list that named it. Its name stands in the move
+// that healed a part of it; the rest is found in a pack of another device.
+func TestChunksOfAPackThatNoListNames(t *testing.T) {
+	s := newScene(t)
+	before := s.packsOf(s.room, chunk.Data)
+	for i, name := range []string{"a", "b", "c"} {
+		if err := os.Remove(filepath.Join(s.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		s.write([]string{"x", "y", "z"}[i], byte(10+i))
+	}
+	s.backUp()
+	lost := slices.DeleteFunc(s.packsOf(s.room, chunk.Data), func(name string) bool { return slices.Contains(before, name) })
+	if len(lost) != 1 {
+		t.Fatal(lost)
+	}
+	other, _ := s.room.Enrol(t, vault.EnrolOptions{})
+	o := backup.Options{Project: "aabbccddeeff0011", Key: "q", Label: "q", Roots: []string{s.dir}, Workers: 1}
+	if _, err := backup.Run(t.Context(), other.Vault, o); err != nil {
+		t.Fatal(err)
+	}
+	s.remove(lost[0])
+	if err := os.Remove(filepath.Join(s.dir, "y")); err != nil {
+		t.Fatal(err)
+	}
+	s.write("d", 4)
+	if res := s.backUp(); res.Healed.Chunks != 2 || res.Healed.Left != 1 {
+		t.Fatalf("healed %+v", res.Healed)
+	}
+	lent := s.room.Lent(t)
+	snap, err := lent.Find(t.Context(), s.ids[3], vault.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.remove(snap.Commit.Ledger)
+	s.forget()
+	kinds, done := s.repair(true)
+	s.want(kinds, repair.StandIn, repair.Move)
+	if done.Moved != 1 {
+		t.Errorf("%+v", done)
+	}
+	s.wantReadable()
+	if kinds, _ := s.repair(true); len(kinds) > 0 {
+		t.Errorf("there is still something to repair: %v", kinds)
+	}
+}

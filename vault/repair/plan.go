@@ -229,7 +229,7 @@ func (m *maker) walk(ctx context.Context, s *vault.Snapshot) ([]ledger.Pack, err
 		if vault.IsRemote(err) {
 			return nil, err
 		}
-		if err == nil { // else it is gone, and has no name any more
+		if err == nil { // else it has gone: what moves have of it is found by its number
 			packs = append(packs, p)
 		}
 	}

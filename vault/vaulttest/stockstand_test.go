@@ -1,12 +1,16 @@
 package vaulttest_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"coffer/files/treecmp"
+	"coffer/vault"
+	"coffer/vault/ledger"
 	"coffer/vault/state"
 )
 
@@ -27,24 +31,74 @@ func TestStockStandIns(t *testing.T) {
 	s.backup(firstProject, "p", src)
 	s.expectWhole(src)
 
-	ledger := s.lose(s.objects("ledgers/*/0000000003-*")[0])
+	instead := s.lose(s.objects("ledgers/*/0000000003-*")[0])
 	s.standsIn(src)
 	for _, roll := range s.objects("rolls/*/*") {
 		s.lose(roll)
 	}
 	s.standsIn(src)
-	s.lose(ledger)
+	s.lose(instead)
 	s.standsIn(src)
 }
 
-// lose removes a ledger or roll for good, and has another list stand in for it,
-// whose ledger it returns.
-func (s *stock) lose(path string) string {
+// What stands in for a list was made when a pack had been moved and was gone, so
+// it does not name it. The script takes the name from the move.
+func TestStockStandInLacksWhatWasMoved(t *testing.T) {
+	for _, roll := range []bool{false, true} {
+		s, src, _ := damaged(t)
+		first, obj := s.dataPack()
+		if roll {
+			d, err := state.Open(s.state)
+			must(t, err)
+			_, err = d.UpdateDevice(func(dev *state.Device) error {
+				for i := range dev.Series {
+					dev.Series[i].Next = 1024 // as if the first folder of each were full
+				}
+				return nil
+			})
+			must(t, err)
+			write(t, filepath.Join(src, "more"), "more")
+			s.backup(firstProject, "p", src)
+		}
+		second, obj := s.move(first, obj)
+		s.move(second, obj)
+		for _, p := range []ledger.Pack{first, second} {
+			must(t, os.Remove(filepath.Join(s.remote, p.Name())))
+		}
+		list := s.objects("ledgers/*/0000000002-*")[0]
+		if roll {
+			list = s.objects("rolls/" + first.Series.String() + "/*")[0]
+		}
+		s.lose(list, first)
+		s.standsIn(src)
+	}
+}
+
+// The script and the page that describes the format follow moves as far as the
+// program does.
+func TestHowFarMovesAreFollowed(t *testing.T) {
+	for file, want := range map[string]string{
+		"restore.sh": fmt.Sprintf("\nmax_moves=%d\n", vault.MaxMoves), "format.md": fmt.Sprintf("at most %d times", vault.MaxMoves),
+	} {
+		text, err := os.ReadFile(filepath.Join("../../docs", file))
+		must(t, err)
+		if !strings.Contains(string(text), want) {
+			t.Errorf("docs/%s does not say %q", file, want)
+		}
+	}
+}
+
+// lose removes a ledger or roll for good, and has another list stand in for it
+// that names the same packs but some. It returns that list's ledger.
+func (s *stock) lose(path string, but ...ledger.Pack) string {
 	s.t.Helper()
 	name := strings.TrimPrefix(path, s.remote+"/")
 	v := s.open()
 	packs, err := v.CopyOf(s.t.Context(), name)
 	must(s.t, err)
+	packs = slices.DeleteFunc(packs, func(p ledger.Pack) bool {
+		return slices.ContainsFunc(but, func(b ledger.Pack) bool { return b.Name() == p.Name() })
+	})
 	must(s.t, os.Remove(filepath.Join(s.remote, name)))
 	before := map[string]bool{}
 	for _, l := range s.objects("ledgers/*/*") {

@@ -20,17 +20,19 @@ type harm struct {
 	count int64
 }
 
+// A tree is a manifest as one ledger reads it.
+type tree struct {
+	ledger string
+	root   chunk.ID
+}
+
 // walkManifests walks the manifest of every snapshot, each distinct tree once,
 // and holds every ref against the ledger and the packs.
 func (c *check) walkManifests(ctx context.Context) error {
 	if !c.o.Deep {
 		return nil
 	}
-	type seen struct {
-		ledger string
-		root   chunk.ID
-	}
-	done := map[seen]bool{}
+	done := map[tree]bool{}
 	for _, s := range c.snaps {
 		if c.bookOf(s).lost {
 			c.gaps = true // told; which packs it means is not known here
@@ -45,7 +47,7 @@ func (c *check) walkManifests(ctx context.Context) error {
 			continue
 		}
 		for _, root := range src.Body().Roots {
-			k := seen{s.Commit.Ledger, root.Root.Ref.ID}
+			k := tree{s.Commit.Ledger, root.Root.Ref.ID}
 			if done[k] {
 				continue
 			}
@@ -133,7 +135,7 @@ func (c *check) use(s *vault.Snapshot, b *book, use manifest.Use) {
 			Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{strings.Clone(use.Path)}, FileCount: 1})
 		return
 	}
-	if n.holds(use.Ref) || c.isMoved(n, use.Ref, 0) {
+	if n.holds(use.Ref) || c.isMoved(n, use.Ref) {
 		return
 	}
 	if n.bad == nil {

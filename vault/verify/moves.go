@@ -7,6 +7,7 @@ import (
 
 	"coffer/chunk"
 	"coffer/vault"
+	"coffer/vault/commit"
 )
 
 // moved is a move that replaces a needed pack, with the packs it names.
@@ -18,35 +19,51 @@ type moved struct {
 
 // moves finds the moves that replace packs which are needed, and the packs
 // that these name instead: those are needed too, and may have been replaced in
-// their turn.
+// their turn. It goes on from where it was when more packs are needed.
 func (c *check) moves(ctx context.Context) error {
-	all, err := c.allMoves(ctx)
-	if err != nil {
-		return err
+	if c.moved == nil {
+		all, err := c.allMoves(ctx)
+		if err != nil {
+			return err
+		}
+		c.moved, c.rest = map[string][]*moved{}, slices.Clone(all)
 	}
-	all = slices.Clone(all)
-	c.moved = map[string][]*moved{}
 	names := map[string]*need{}
 	for _, n := range c.needed {
 		names[n.pack.Name()] = n
 	}
 	for grown := true; grown; {
 		grown = false
-		for i, m := range all {
+		for i, m := range c.rest {
 			if m == nil || !slices.ContainsFunc(m.Commit.Old, func(old string) bool { return names[old] != nil }) {
 				continue
 			}
-			all[i], grown = nil, true
+			c.rest[i], grown = nil, true
 			if err := c.move(ctx, m, names); err != nil {
 				return err
 			}
 		}
 	}
-	c.res.Packs = int64(len(c.needed))
+	for _, b := range c.books {
+		if b.of != nil {
+			b.instead = oldOf(b.of, names) // of which some may have become needed by a later move
+		}
+	}
+	c.res.Packs, c.res.Bytes = int64(len(c.needed)), 0
 	for _, n := range c.needed {
 		c.res.Bytes += n.pack.Size
 	}
 	return nil
+}
+
+// oldOf lists those packs that a move replaces which are needed.
+func oldOf(move *commit.Commit, names map[string]*need) (old []*need) {
+	for _, name := range move.Old {
+		if n := names[name]; n != nil {
+			old = append(old, n)
+		}
+	}
+	return old
 }
 
 // allMoves reads the moves, once.
@@ -59,12 +76,7 @@ func (c *check) allMoves(ctx context.Context) (_ []*vault.Move, err error) {
 
 // move takes in one move.
 func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need) error {
-	b := &book{name: m.Commit.Ledger, of: m.Commit}
-	for _, old := range m.Commit.Old {
-		if n := names[old]; n != nil {
-			b.instead = append(b.instead, n)
-		}
-	}
+	b := &book{name: m.Commit.Ledger, of: m.Commit, instead: oldOf(m.Commit, names)}
 	if err := c.v.LoadMove(ctx, m); err != nil {
 		for _, old := range m.Commit.Old {
 			c.moved[old] = append(c.moved[old], &moved{Move: m, book: b, bad: true})
@@ -88,38 +100,48 @@ const harmsOfMove = "the chunks it moved, where no other move has them"
 
 // needing lists the snapshots that need a pack, themselves or by a move.
 func (c *check) needing(n *need) []*vault.Snapshot {
-	seen := map[*vault.Snapshot]bool{}
-	c.mark(n, seen, 0)
-	return c.only(seen)
+	w := newWho()
+	c.mark(n, w)
+	return c.only(w.snaps)
 }
 
 // snapsOf lists the snapshots that need a book.
 func (c *check) snapsOf(b *book) []*vault.Snapshot {
-	seen := map[*vault.Snapshot]bool{}
-	c.markBook(b, seen, 0)
-	return c.only(seen)
+	w := newWho()
+	c.markBook(b, w)
+	return c.only(w.snaps)
 }
+
+// A who gathers snapshots. However moves lead, it passes each book once.
+type who struct {
+	snaps map[*vault.Snapshot]bool
+	books map[*book]bool
+}
+
+func newWho() *who { return &who{map[*vault.Snapshot]bool{}, map[*book]bool{}} }
 
 func (c *check) only(seen map[*vault.Snapshot]bool) []*vault.Snapshot {
 	return slices.DeleteFunc(slices.Clone(c.snaps), func(s *vault.Snapshot) bool { return !seen[s] })
 }
 
-func (c *check) mark(n *need, seen map[*vault.Snapshot]bool, depth int) {
+func (c *check) mark(n *need, w *who) {
 	for _, b := range c.books {
 		if c.find(b, numbered{n.pack.Series, n.pack.Number}) == n {
-			c.markBook(b, seen, depth)
+			c.markBook(b, w)
 		}
 	}
 }
 
-func (c *check) markBook(b *book, seen map[*vault.Snapshot]bool, depth int) {
+func (c *check) markBook(b *book, w *who) {
+	if w.books[b] {
+		return
+	}
+	w.books[b] = true
 	for _, s := range b.snaps {
-		seen[s] = true
+		w.snaps[s] = true
 	}
 	for _, n := range b.instead {
-		if depth < maxDepth {
-			c.mark(n, seen, depth+1)
-		}
+		c.mark(n, w)
 	}
 }
 
@@ -174,15 +196,19 @@ func (c *check) tellMap(m *moved, err error) {
 // maxMap bounds a move's map as it is stored, in bytes.
 const maxMap = 64 << 20
 
-// maxDepth bounds how often a chunk may have been moved on.
-const maxDepth = 16
-
 // isMoved tells whether a chunk of a bad pack is in another one, which was
 // opened and is good.
-func (c *check) isMoved(n *need, ref chunk.Ref, depth int) bool {
-	if depth > maxDepth {
+func (c *check) isMoved(n *need, ref chunk.Ref) bool {
+	return c.isMovedBy(n, ref, map[*need]bool{}, 0)
+}
+
+// isMovedBy passes over packs that it has been to: moves may lead in circles, or
+// to one pack many times.
+func (c *check) isMovedBy(n *need, ref chunk.Ref, been map[*need]bool, depth int) bool {
+	if been[n] || depth == vault.MaxMoves {
 		return false
 	}
+	been[n] = true
 	for _, m := range c.moved[n.pack.Name()] {
 		to, ok := m.To(ref.ID)
 		if !ok {
@@ -193,7 +219,7 @@ func (c *check) isMoved(n *need, ref chunk.Ref, depth int) bool {
 		case at == nil:
 		case at.holds(to):
 			return true
-		case c.isMoved(at, to, depth+1):
+		case c.isMovedBy(at, to, been, depth+1):
 			return true
 		}
 	}
@@ -225,10 +251,17 @@ func (c *check) isRepacked(n *need) bool {
 
 // isReplaced tells whether a move stands in for a bad pack with packs of which
 // nothing bad is known, or that are replaced in their turn.
-func (c *check) isReplaced(n *need, depth int) bool {
-	return depth <= maxDepth && slices.ContainsFunc(c.moved[n.pack.Name()], func(m *moved) bool {
-		return !m.bad && !slices.ContainsFunc(c.named(m.book), func(to *need) bool { return to.bad != nil && !c.isReplaced(to, depth+1) })
+func (c *check) isReplaced(n *need) bool {
+	is, ok := c.replaced[n]
+	if ok {
+		return is
+	}
+	c.replaced[n] = false // while it is being found out: moves may lead in a circle
+	is = slices.ContainsFunc(c.moved[n.pack.Name()], func(m *moved) bool {
+		return !m.bad && !slices.ContainsFunc(c.named(m.book), func(to *need) bool { return to.bad != nil && !c.isReplaced(to) })
 	})
+	c.replaced[n] = is
+	return is
 }
 
 // named lists the packs of a book.

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"coffer/vault"
@@ -23,9 +24,25 @@ type proofs struct {
 	// Ledgers are the beginnings of the hashes in the names of the ledgers that
 	// were read then: 16 hex digits each.
 	Ledgers []string `json:"ledgers,omitempty"`
+	Spares  []spare  `json:"spares,omitempty"`
 
+	spares                map[string][]spare // by Spare.List
 	packs, lists, ledgers map[string]bool
 }
+
+// A spare is a pack that snapshots need and that what stands in for a list does
+// not name: once proven, it is missed like any other.
+type spare struct {
+	List string `json:"list"` // see stand.key
+	Pack string `json:"pack"` // full name
+	Size int64  `json:"size,omitempty"`
+	// Ledgers are those whose snapshots need it, as in proofs; none: any whose
+	// snapshots need the list.
+	Ledgers []string `json:"ledgers,omitempty"`
+}
+
+// maxUsers bounds the ledgers of one spare.
+const maxUsers = 64
 
 const proofsFile = "proven.json"
 
@@ -39,6 +56,10 @@ func loadProofs(v *vault.Vault) *proofs {
 		}
 	}
 	p.packs, p.lists, p.ledgers = setOf(p.Packs), setOf(p.Lists), setOf(p.Ledgers)
+	p.spares = map[string][]spare{}
+	for _, s := range p.Spares {
+		p.spares[s.List] = append(p.spares[s.List], s)
+	}
 	return p
 }
 
@@ -85,8 +106,9 @@ func (c *check) keepProofs(packs []string) error {
 		return c.v.State().WriteSmall(proofsFile, p)
 	}
 	for _, st := range c.stands {
-		if st != nil && !c.unnamed {
+		if st != nil && !st.copied && !c.unnamed { // a copy may go, and what it said with it
 			p.Lists = append(p.Lists, st.key())
+			p.Spares = append(p.Spares, st.spares()...)
 		}
 	}
 	for _, b := range c.books {
@@ -94,9 +116,33 @@ func (c *check) keepProofs(packs []string) error {
 			p.Ledgers = append(p.Ledgers, short(b.name))
 		}
 	}
+	slices.Sort(p.Packs)
 	slices.Sort(p.Lists)
 	slices.Sort(p.Ledgers)
 	return c.v.State().WriteSmall(proofsFile, p)
+}
+
+// ofList tells whether it was proven that all packs are there which snapshots
+// need of a list.
+func (p *proofs) ofList(st *stand) bool { return p.lists[st.key()] }
+
+// spares are the packs for a proof that manifests need beyond what it names.
+func (st *stand) spares() (out []spare) {
+	for k, books := range st.users {
+		n := st.spare[k]
+		if n == nil {
+			continue
+		}
+		s := spare{List: st.key(), Pack: n.pack.Name(), Size: n.pack.Size}
+		if len(books) <= maxUsers {
+			for _, b := range books {
+				s.Ledgers = append(s.Ledgers, short(b.name))
+			}
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b spare) int { return strings.Compare(a.Pack, b.Pack) })
+	return out
 }
 
 // harms are the packs that some file lacks something of.

@@ -262,10 +262,14 @@ func (c *check) tellBadPacks(ctx context.Context) error {
 		return err
 	}
 	var bad []*need
+	var proven []string
 	for _, n := range c.needed {
 		switch {
 		case n.bad == nil:
-		case c.isRepacked(n) && c.sureOfDeep(n), j.isFreed(n) && c.harmed[n] == nil:
+		case c.isRepacked(n) && c.sureOfDeep(n):
+			c.res.Repacked++
+			proven = append(proven, n.pack.Name()) // without the kit it cannot be seen again, unless the repack knew all that need it
+		case j.isFreed(n) && c.harmed[n] == nil:
 			c.res.Repacked++ // a prune has taken it away, or may
 		default:
 			bad = append(bad, n)
@@ -279,7 +283,6 @@ func (c *check) tellBadPacks(ctx context.Context) error {
 	}
 	c.tellStands()
 	slices.SortFunc(bad, func(a, b *need) int { return strings.Compare(a.pack.Name(), b.pack.Name()) })
-	var proven []string
 	for _, n := range bad {
 		if !c.heals(n, j) {
 			c.tellBad(n, j.unhealed[n.pack.Name()].Left)
@@ -300,7 +303,7 @@ func (c *check) heals(n *need, j *judge) bool {
 	if c.o.Deep {
 		return len(c.moved[n.pack.Name()]) > 0 && c.harmed[n] == nil
 	}
-	return j.unhealed[n.pack.Name()].Left == 0 && (j.isHealed(n) || c.isReplaced(n, 0))
+	return j.unhealed[n.pack.Name()].Left == 0 && (j.isHealed(n) || c.isReplaced(n))
 }
 
 // sureOfDeep tells whether every manifest was walked and no file found that

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"coffer/chunk"
 	"coffer/vault"
 	"coffer/vault/ledger"
+	"coffer/vault/manifest"
 )
 
 const harmsOfList = "nothing that restore does not find by other means, with the kit; but deletion stops until it is back:  coffer repair"
@@ -29,7 +29,9 @@ type stand struct {
 	// lacks are the numbers that it does not name and may have to: true if a
 	// ledger surely needs it.
 	lacks map[numbered]bool
-	spare []numbered // those of lacks that are there, once each
+	users map[numbered][]*book // Deep: whose manifests need them
+	spare map[numbered]*need   // those of lacks that have a name
+	there int                  // of them, those that are listed
 }
 
 // key stands for it in proofs: of another move nothing was proven.
@@ -49,10 +51,17 @@ func (c *check) standIn(ctx context.Context, name string, why error, b *book) (*
 		}
 		c.stands[name] = st
 	}
-	if st != nil && !slices.Contains(st.books, b) {
-		st.books = append(st.books, b)
+	if st != nil {
+		st.standFor(b)
 	}
 	return st, nil
+}
+
+// standFor notes a book that needs it.
+func (st *stand) standFor(b *book) {
+	if !slices.Contains(st.books, b) {
+		st.books = append(st.books, b)
+	}
 }
 
 func (c *check) newStand(ctx context.Context, name string, why error) (*stand, error) {
@@ -64,7 +73,7 @@ func (c *check) newStand(ctx context.Context, name string, why error) (*stand, e
 	if err != nil || l == nil {
 		return nil, err
 	}
-	st := &stand{name: name, why: why, lacks: map[numbered]bool{}}
+	st := &stand{name: name, why: why, lacks: map[numbered]bool{}, users: map[numbered][]*book{}, spare: map[numbered]*need{}}
 	for _, m := range all {
 		if slices.Contains(m.Commit.Old, name) {
 			st.moves = append(st.moves, m.Name.Base())
@@ -91,10 +100,9 @@ func (c *check) pageOf(f *ledger.Folder, st *stand) (needs []*need) {
 			named.Add(p.Number)
 		}
 	}
-	c.lookFor(f.Series)
 	for i := range uint32(folderSize) {
 		if number := f.Folder*folderSize + i; !named.Has(number) && (f.All || f.Bits.Has(number)) {
-			st.lacks[numbered{f.Series, number}] = st.lacks[numbered{f.Series, number}] || !f.All
+			c.lack(st, numbered{f.Series, number}, !f.All)
 		}
 	}
 	return needs
@@ -103,62 +111,159 @@ func (c *check) pageOf(f *ledger.Folder, st *stand) (needs []*need) {
 // folderSize is how many pack numbers a roll lists.
 const folderSize = 1024
 
-// lookFor has all packs of a series noted that are listed.
-func (c *check) lookFor(s chunk.Series) {
-	if c.spare[s] == nil {
-		c.spare[s] = map[uint32][]ledger.Pack{}
+// lack notes a number that a stand does not name.
+func (c *check) lack(st *stand, k numbered, surely bool) {
+	st.lacks[k] = st.lacks[k] || surely
+	if !c.lacked(k) {
+		c.spare[k] = nil
 	}
 }
 
-// needSpare counts packs as needed that what stands in for a list does not name,
-// and that are there: they were away when it was made, and a restore tries them.
-func (c *check) needSpare() {
+// lacked tells whether some stand does not name a number.
+func (c *check) lacked(k numbered) bool {
+	_, ok := c.spare[k]
+	return ok
+}
+
+// walkStands finds out, with the identity, what those snapshots need of which a
+// list is lost, and what stands in for it does not name. What cannot be read of
+// a manifest is told later.
+func (c *check) walkStands(ctx context.Context) error {
+	if !c.o.Deep {
+		return nil
+	}
+	done := map[tree]bool{}
+	for _, s := range c.snaps {
+		b := c.bookOf(s)
+		if b.lost || len(c.standsOf(b)) == 0 {
+			continue
+		}
+		src, err := c.v.Source(ctx, s)
+		if err != nil {
+			if vault.IsRemote(err) {
+				return err
+			}
+			continue
+		}
+		for _, root := range src.Body().Roots {
+			t := tree{s.Commit.Ledger, root.Root.Ref.ID}
+			if done[t] {
+				continue
+			}
+			done[t] = true
+			for use, err := range manifest.Closure(ctx, root.Root, src.Segment) {
+				if vault.IsRemote(err) {
+					return err
+				}
+				if err == nil {
+					c.lackedBy(b, numbered{use.Ref.Series, use.Ref.Number})
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// lackedBy notes that a book should name a pack.
+func (c *check) lackedBy(b *book, k numbered) {
+	if c.find(b, k) != nil {
+		return
+	}
+	for _, st := range c.standsOf(b) {
+		if st.copied || !st.names(k) {
+			continue
+		}
+		c.lack(st, k, true)
+		if !slices.Contains(st.users[k], b) {
+			st.users[k] = append(st.users[k], b)
+		}
+	}
+}
+
+// names tells whether the list for which it stands in could name a pack.
+func (st *stand) names(k numbered) bool {
+	series, folder, _, err := ledger.ParseRollName(st.name)
+	return err != nil || series == k.series && folder == ledger.FolderOf(k.number)
+}
+
+// standsOf lists what stands in for the ledger of a book, or for its rolls.
+func (c *check) standsOf(b *book) (out []*stand) {
+	for _, st := range c.stands {
+		if st != nil && slices.Contains(st.books, b) {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+// needSpare counts packs as needed that what stands in for a list does not name.
+// They were away when it was made: a restore tries what is listed under the
+// number, and what moves have of a pack that had it. It tells if there are more
+// of them than before.
+func (c *check) needSpare() (more bool) {
 	for _, st := range c.stands {
 		if st == nil || st.copied {
 			continue
 		}
-		c.lackedByLedger(st)
-		for k := range st.lacks {
-			if listed := c.spare[k.series][k.number]; len(listed) == 1 {
-				st.spare = append(st.spare, k)
-				c.adopt(st, listed[0])
+		proven := c.proven.ofList(st) && c.proven.read(c.snapsOfStand(st))
+		for k, surely := range st.lacks {
+			if st.spare[k] != nil || !surely && (c.o.Deep || proven) {
+				continue // else only a manifest tells whether it is needed, and has told
+			}
+			listed := c.spare[k]
+			if len(listed) == 1 {
+				c.adopt(st, k, listed[0])
+				st.there++
+				more = true
+			} else if p, ok := c.oldPacks().Pack(k.series, k.number); ok && len(listed) == 0 && surely {
+				c.adopt(st, k, p)
+				more = true
 			}
 		}
 	}
+	return more
 }
 
-// lackedByLedger enters what may lack in what stands in for a ledger. Only when
-// manifests are walked is it found out what does.
-func (c *check) lackedByLedger(st *stand) {
-	if !c.o.Deep || !strings.HasPrefix(st.name, "ledgers/") {
-		return
+// oldPacks are the packs that moves replace.
+func (c *check) oldPacks() *vault.OldPacks {
+	if c.old == nil {
+		c.old = vault.OldPacksOf(c.all)
 	}
-	named := map[numbered]bool{}
-	for _, p := range st.packs {
-		named[numbered{p.Series, p.Number}] = true
-	}
-	for series, numbers := range c.spare {
-		for number := range numbers {
-			if k := (numbered{series, number}); !named[k] {
-				st.lacks[k] = false
-			}
-		}
-	}
+	return c.old
 }
 
-// adopt counts a listed pack as one that the books need for which st stands in.
-func (c *check) adopt(st *stand, p ledger.Pack) {
+// adopt counts a pack as one that the books need for which st stands in.
+func (c *check) adopt(st *stand, k numbered, p ledger.Pack) {
 	n := c.needed[idOf(p)]
 	if n == nil {
 		n = c.need(p)
-		c.res.Packs++
-		c.res.Bytes += p.Size
-		c.res.Unneeded--
-		c.res.UnneededBytes -= p.Size
+		if p.Size > 0 {
+			n.found = true
+			c.res.Unneeded--
+			c.res.UnneededBytes -= p.Size
+		}
 	}
-	n.found = true
+	st.spare[k] = n
 	for _, b := range st.books {
 		c.needs(b, n)
+	}
+}
+
+// needProven counts the packs as needed of which it was proven that a book needs
+// them, though what stands in for a list does not name them.
+func (c *check) needProven(st *stand, b *book) {
+	if c.o.Deep || st.copied {
+		return // then it is found out once more, or known
+	}
+	for _, s := range c.proven.spares[st.key()] {
+		p, err := ledger.ParsePackName(s.Pack)
+		if err != nil || len(s.Ledgers) > 0 && !slices.Contains(s.Ledgers, short(b.name)) {
+			continue
+		}
+		p.Size = s.Size
+		n := c.need(p)
+		c.needs(b, n)
+		st.spare[numbered{p.Series, p.Number}] = n
 	}
 }
 
@@ -172,35 +277,40 @@ func (c *check) tellStands() {
 }
 
 func (c *check) tellStand(st *stand) {
-	snaps := map[*vault.Snapshot]bool{}
-	for _, b := range st.books {
-		for _, s := range c.snapsOf(b) {
-			snaps[s] = true
-		}
-	}
-	needing := c.only(snaps)
+	needing := c.snapsOfStand(st)
 	r := Replacement{Object: st.name, Err: st.why, Moves: st.moves, Snapshots: shorts(needing)}
 	if lost := c.lackedFor(st); len(lost) > 0 {
 		c.tell(Problem{Object: st.name, Err: fmt.Errorf("%w: what stands in for it does not name %s, and no single pack of that number is there", vault.ErrDamaged, packsText(lost)),
 			Snapshots: r.Snapshots, Harms: "the files of these snapshots that have a part in them; everything else restores"})
 		return
 	}
-	if n := len(st.spare); n > 0 && !strings.HasPrefix(st.name, "ledgers/") {
-		r.Note = fmt.Sprintf("of packs that it does not name there are %d; a restore tries them", n)
+	if st.there > 0 {
+		r.Note = fmt.Sprintf("of packs that it does not name there are %d; a restore tries them", st.there)
 	}
 	r.Proven = c.o.Deep && !c.gaps && !c.unnamed
 	r.Sure = r.Proven || st.copied
-	if !r.Sure && c.proven.lists[st.key()] && c.proven.read(needing) {
+	if !r.Sure && c.proven.ofList(st) && c.proven.read(needing) {
 		r.Sure, r.Before = true, c.proven.At
 	}
 	c.tellOf(r)
 }
 
+// snapsOfStand lists the snapshots that need the list for which it stands in.
+func (c *check) snapsOfStand(st *stand) []*vault.Snapshot {
+	snaps := map[*vault.Snapshot]bool{}
+	for _, b := range st.books {
+		for _, s := range c.snapsOf(b) {
+			snaps[s] = true
+		}
+	}
+	return c.only(snaps)
+}
+
 // lackedFor lists the packs that a ledger certainly needs, that what stands in
-// for their roll does not name, and that are not there.
+// for it or for their roll does not name, and of which no name is known.
 func (c *check) lackedFor(st *stand) (lost []numbered) {
 	for k, surely := range st.lacks {
-		if surely && !slices.Contains(st.spare, k) {
+		if surely && st.spare[k] == nil {
 			lost = append(lost, k)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"coffer/chunk"
 	"coffer/vault"
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
@@ -148,7 +147,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, stands: map[string]*stand{}, spare: map[chunk.Series]map[uint32][]ledger.Pack{}, proven: loadProofs(v), listed: map[string]int64{}, told: map[string]bool{}}
+	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, stands: map[string]*stand{}, spare: map[numbered][]ledger.Pack{}, replaced: map[*need]bool{}, proven: loadProofs(v), listed: map[string]int64{}, told: map[string]bool{}}
 	c.res.Deep = o.Deep
 	err = errors.Join(c.run(ctx), reads.Close(), c.flush())
 	c.takeOver()
@@ -161,26 +160,29 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 
 // check is one verification at work.
 type check struct {
-	v       *vault.Vault
-	o       *Options
-	began   time.Time    // by the local clock
-	now     time.Time    // by the remote's clock, when it began
-	reads   *vault.Reads // what former runs found
-	snaps   []*vault.Snapshot
-	books   []*book            // distinct ledgers, with the snapshots that name them
-	needed  map[packID]*need   // all packs that any ledger names
-	first   map[numbered]*need // the first of them with that number
-	pages   map[page]*content
-	commits []commit.Name    // of this vault\'s devices, as they are listed
-	listed  map[string]int64 // sizes of bodies found by listing
-	harmed  map[*need]*harm
-	moved   map[string][]*moved                       // moves that count, by the full name of a pack they replace
-	gaps    bool                                      // some manifest could not be walked
-	unnamed bool                                      // some ledger does not name a pack that its manifest needs
-	all     []*vault.Move                             // all moves; nil until they were read
-	stands  map[string]*stand                         // what stands in for ledgers and rolls, by their names; nil: nothing does
-	spare   map[chunk.Series]map[uint32][]ledger.Pack // what is listed by each number, of series of which a list is lost
-	proven  *proofs                                   // what was proven before
+	v        *vault.Vault
+	o        *Options
+	began    time.Time    // by the local clock
+	now      time.Time    // by the remote's clock, when it began
+	reads    *vault.Reads // what former runs found
+	snaps    []*vault.Snapshot
+	books    []*book            // distinct ledgers, with the snapshots that name them
+	needed   map[packID]*need   // all packs that any ledger names
+	first    map[numbered]*need // the first of them with that number
+	pages    map[page]*content
+	commits  []commit.Name    // of this vault\'s devices, as they are listed
+	listed   map[string]int64 // sizes of bodies found by listing
+	harmed   map[*need]*harm
+	moved    map[string][]*moved        // moves that count, by the full name of a pack they replace
+	replaced map[*need]bool             // see isReplaced
+	gaps     bool                       // some manifest could not be walked
+	unnamed  bool                       // some ledger does not name a pack that its manifest needs
+	all      []*vault.Move              // all moves; nil until they were read
+	rest     []*vault.Move              // those that are not in moved; nil in the place of others
+	stands   map[string]*stand          // what stands in for ledgers and rolls, by their names; nil: nothing does
+	spare    map[numbered][]ledger.Pack // what is listed under the numbers that some stand lacks
+	old      *vault.OldPacks            // the packs that moves replace; nil until asked for
+	proven   *proofs                    // what was proven before
 
 	mu    sync.Mutex
 	res   Result           // guarded by mu
@@ -450,8 +452,8 @@ func (c *check) ledger(ctx context.Context, b *book, l *ledger.Ledger, err error
 		}
 		for _, p := range st.packs {
 			c.needs(b, c.need(p))
-			c.lookFor(p.Series)
 		}
+		c.needProven(st, b)
 		return nil
 	}
 	return c.folders(ctx, b, l)
@@ -497,6 +499,10 @@ func (c *check) folder(ctx context.Context, b *book, f *ledger.Folder) error {
 		for _, n := range p.needs {
 			c.needs(b, n)
 		}
+	}
+	if st := c.stands[f.Roll]; st != nil {
+		st.standFor(b)
+		c.needProven(st, b)
 	}
 	return nil
 }
@@ -601,33 +607,27 @@ func shorts(snaps []*vault.Snapshot) []string {
 	return out
 }
 
-// listPacks looks for every needed pack in a listing.
+// listPacks looks for every needed pack in a listing, and for those that only a
+// list that is lost had named.
 func (c *check) listPacks(ctx context.Context) error {
-	for info, err := range c.v.Store().List(ctx, "packs/", "") {
-		if err != nil {
-			return fmt.Errorf("list packs: %w", err)
+	if err := c.walkStands(ctx); err != nil {
+		return err
+	}
+	if err := c.listing(ctx); err != nil {
+		return err
+	}
+	for c.needSpare() {
+		needed, lacked := len(c.needed), len(c.spare)
+		if err := c.moves(ctx); err != nil {
+			return err
 		}
-		p, err := ledger.ParsePackName(info.Name)
-		if err != nil {
-			c.tell(Problem{Object: info.Name, Err: err, Harms: "nothing: it is not one of ours"})
-			continue
+		if len(c.needed) == needed && len(c.spare) == lacked {
+			break
 		}
-		p.Size = info.Size
-		if numbers := c.spare[p.Series]; numbers != nil {
-			numbers[p.Number] = append(numbers[p.Number], p)
-		}
-		n := c.needed[idOf(p)]
-		if n == nil {
-			c.res.Unneeded++
-			c.res.UnneededBytes += info.Size
-			continue
-		}
-		n.found = true
-		if info.Size != n.pack.Size {
-			n.bad = fmt.Errorf("%w: it has %d bytes, not %d", vault.ErrDamaged, info.Size, n.pack.Size)
+		if err := c.listing(ctx); err != nil { // for what these moves name
+			return err
 		}
 	}
-	c.needSpare()
 	for _, n := range c.needed {
 		var bad bool
 		n.read, bad = c.reads.Get(n.pack)
@@ -636,6 +636,45 @@ func (c *check) listPacks(ctx context.Context) error {
 			n.bad = errMissing
 		case n.bad == nil && bad:
 			n.bad = fmt.Errorf("%w: its bytes were wrong when it was last read", vault.ErrDamaged)
+		}
+	}
+	return nil
+}
+
+// listing lists all packs.
+func (c *check) listing(ctx context.Context) error {
+	c.res.Unneeded, c.res.UnneededBytes = 0, 0
+	for k := range c.spare {
+		c.spare[k] = nil
+	}
+	for info, err := range c.v.Store().List(ctx, "packs/", "") {
+		if err != nil {
+			return fmt.Errorf("list packs: %w", err)
+		}
+		p, err := ledger.ParsePackName(info.Name)
+		if err != nil {
+			if !c.told[info.Name] {
+				c.tell(Problem{Object: info.Name, Err: err, Harms: "nothing: it is not one of ours"})
+			}
+			continue
+		}
+		p.Size = info.Size
+		if k := (numbered{p.Series, p.Number}); c.lacked(k) {
+			c.spare[k] = append(c.spare[k], p)
+		}
+		n := c.needed[idOf(p)]
+		if n == nil {
+			c.res.Unneeded++
+			c.res.UnneededBytes += info.Size
+			continue
+		}
+		n.found = true
+		switch n.pack.Size {
+		case info.Size:
+		case 0: // nobody said how large it is
+			n.pack.Size = info.Size
+		default:
+			n.bad = fmt.Errorf("%w: it has %d bytes, not %d", vault.ErrDamaged, info.Size, n.pack.Size)
 		}
 	}
 	return nil

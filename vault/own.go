@@ -185,7 +185,7 @@ func (v *Vault) rolledBack(ctx context.Context, h *ownHistory, me *trust.Device,
 	h.Heads = nil
 	clear(h.Rolls)
 	h.Audited = time.Time{} // packs may have gone with the commits
-	return all, nil
+	return all, v.doubtWounds()
 }
 
 // adoptUnknown takes over commits of this device that are listed and not

@@ -248,3 +248,62 @@ func TestLostChunksAreLetGo(t *testing.T) {
 		}
 	}
 }
+
+// A pack was healed by two moves, and a rollback of the remote has taken the
+// second one away: without the kit nobody knows any more that it is whole.
+func TestRollbackOfAHealing(t *testing.T) {
+	for _, proven := range []bool{false, true} {
+		rollBackAHealing(t, proven)
+	}
+}
+
+func rollBackAHealing(t *testing.T, proven bool) {
+	room, dir := vaulttest.New(t), t.TempDir()
+	fill(t, dir)
+	old := backUp(t, room.Vault, dir)
+	lost := packsOf(t, room, chunk.Data)[0]
+	remove(t, room, lost)
+	if err := os.Remove(filepath.Join(dir, "b")); err != nil {
+		t.Fatal(err)
+	}
+	if res := backUp(t, room.Reopen(t), dir); res.Healed.Left != 1 {
+		t.Fatalf("healed %+v", res.Healed)
+	}
+	before := map[string]bool{}
+	for _, name := range under(t, room, "commits/") {
+		before[name] = true
+	}
+	write(t, dir, "b", 2)
+	if res := backUp(t, room.Reopen(t), dir); res.Healed.Packs != 1 || res.Healed.Left != 0 {
+		t.Fatalf("healed %+v", res.Healed)
+	}
+	wantWhole(t, room, 1)
+	if proven { // this device has seen so itself
+		check(t, lentDevice(t, room), verify.Options{Deep: true})
+	}
+	for _, name := range under(t, room, "commits/") {
+		if !before[name] {
+			remove(t, room, name)
+		}
+	}
+	backUp(t, room.Reopen(t), dir)
+	if res := check(t, room.Reopen(t), verify.Options{}); len(res.Replaced) > 0 || len(res.Doubts) != 1 || res.Doubts[0].Object != lost {
+		t.Errorf("proven %v, without the kit: %+v", proven, res)
+	}
+	res := check(t, lentDevice(t, room), verify.Options{Deep: true})
+	if len(res.Problems) != 1 || !slices.Equal(res.Problems[0].Files, []string{old.Snapshot[:8] + ":b"}) {
+		t.Errorf("deep: %+v", res)
+	}
+}
+
+// under lists all objects whose names begin with prefix.
+func under(t *testing.T, room *vaulttest.Room, prefix string) (names []string) {
+	t.Helper()
+	for info, err := range room.Store.List(t.Context(), prefix, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, info.Name)
+	}
+	return names
+}

@@ -19,15 +19,16 @@ import (
 // proofs are what the last verification with the identity has proven.
 type proofs struct {
 	At    time.Time `json:"at"`
-	Packs []string  `json:"packs,omitempty"` // full names of bad packs
+	Packs []string  `json:"packs,omitempty"` // bad packs: see check.proofOf
 	Lists []string  `json:"lists,omitempty"` // ledgers and rolls for which others stand in: see stand.key
 	// Ledgers are the beginnings of the hashes in the names of the ledgers that
 	// were read then: 16 hex digits each.
 	Ledgers []string `json:"ledgers,omitempty"`
 	Spares  []spare  `json:"spares,omitempty"`
 
-	spares                map[string][]spare // by Spare.List
-	packs, lists, ledgers map[string]bool
+	spares         map[string][]spare  // by Spare.List
+	packs          map[string][]string // the moves that were there, by the full name of a bad pack
+	lists, ledgers map[string]bool
 }
 
 // A spare is a pack that snapshots need and that what stands in for a list does
@@ -55,7 +56,12 @@ func loadProofs(v *vault.Vault) *proofs {
 			p = was
 		}
 	}
-	p.packs, p.lists, p.ledgers = setOf(p.Packs), setOf(p.Lists), setOf(p.Ledgers)
+	p.packs, p.lists, p.ledgers = map[string][]string{}, setOf(p.Lists), setOf(p.Ledgers)
+	for _, line := range p.Packs {
+		if words := strings.Fields(line); len(words) > 1 {
+			p.packs[words[0]] = words[1:]
+		}
+	}
 	p.spares = map[string][]spare{}
 	for _, s := range p.Spares {
 		p.spares[s.List] = append(p.spares[s.List], s)
@@ -97,11 +103,14 @@ func (c *check) keepProofs(packs []string) error {
 	if !c.o.Deep || c.v.State() == nil {
 		return nil
 	}
-	p := &proofs{At: plain(c.now), Packs: packs}
+	p := &proofs{At: plain(c.now)}
+	for _, name := range packs {
+		p.Packs = append(p.Packs, c.proofOf(name))
+	}
 	if c.gaps {
 		*p = *c.proven
-		p.Packs = slices.DeleteFunc(p.Packs, func(name string) bool {
-			return slices.ContainsFunc(c.harms(), func(n *need) bool { return n.pack.Name() == name })
+		p.Packs = slices.DeleteFunc(slices.Clone(p.Packs), func(line string) bool {
+			return slices.ContainsFunc(c.harms(), func(n *need) bool { return strings.HasPrefix(line, n.pack.Name()) })
 		})
 		return c.v.State().WriteSmall(proofsFile, p)
 	}
@@ -120,6 +129,25 @@ func (c *check) keepProofs(packs []string) error {
 	slices.Sort(p.Lists)
 	slices.Sort(p.Ledgers)
 	return c.v.State().WriteSmall(proofsFile, p)
+}
+
+// proofOf is what a proof says of a bad pack: its full name, and the base names
+// of the moves that replace it.
+func (c *check) proofOf(pack string) string {
+	line := pack
+	for _, m := range c.moved[pack] {
+		line += " " + m.Name.Base()
+	}
+	return line
+}
+
+// ofPack tells whether a bad pack was proven to harm nothing, by moves that are
+// all there still: a rollback may have taken some away.
+func (p *proofs) ofPack(name string, moves []*moved) bool {
+	then, ok := p.packs[name]
+	return ok && !slices.ContainsFunc(then, func(base string) bool {
+		return !slices.ContainsFunc(moves, func(m *moved) bool { return m.Name.Base() == base })
+	})
 }
 
 // ofList tells whether it was proven that all packs are there which snapshots
@@ -247,7 +275,8 @@ func (j *judge) isHealed(n *need) bool {
 // wasProven tells whether --deep has proven it on this device, for all
 // snapshots that need the pack.
 func (j *judge) wasProven(n *need) bool {
-	return j.c.proven.packs[n.pack.Name()] && j.c.proven.read(j.c.needing(n))
+	name := n.pack.Name()
+	return j.c.proven.ofPack(name, j.c.moved[name]) && j.c.proven.read(j.c.needing(n))
 }
 
 // stands tells whether all that a move has moved is certainly there.

@@ -114,6 +114,13 @@ func TestProofsAreOfTheirSnapshots(t *testing.T) {
 	wantDoubt(t, second, 1, 0)
 	check(t, lentDevice(t, second), verify.Options{Deep: true})
 	wantDoubt(t, second, 0, 1)
+	// The first device knows every chunk of the pack, whoever may need it; a proof
+	// takes nothing from that.
+	check(t, lentDevice(t, room), verify.Options{Deep: true})
+	write(t, dir, "still more", 8)
+	backUp(t, clone.Reopen(t), dir)
+	wantDoubt(t, room, 0, 1)
+	wantDoubt(t, second, 1, 0)
 }
 
 // A healed pack whose new pack is lost in its turn is healed no more, whatever

@@ -50,7 +50,7 @@ func noRoom(t *testing.T, fn func() error) error {
 func TestTableCannotBeWritten(t *testing.T) {
 	s := newScene(t)
 	s.put(t, "more")
-	if err := errors.Join(s.commit(t), s.own.saved()); err != nil {
+	if err := errors.Join(s.commit(t), s.own.saved(), s.audit(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	b := s.lose(t, s.pack.Name())
@@ -58,41 +58,59 @@ func TestTableCannotBeWritten(t *testing.T) {
 		t.Errorf("a lost pack: %v, warned of %v", err, s.warns)
 	}
 	s.mem.Overwrite(s.pack.Name(), b)
-	dir, err := state.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := newKnown()
-	defer k.close()
-	if k.usable[s.pack.Series], err = dir.Packs(s.pack.Series); err != nil {
-		t.Fatal(err)
-	}
 	name := s.own.Projects[s.o.Project].Ledger
-	if err := noRoom(t, func() error { return s.v.learnLedger(t.Context(), k, name) }); err == nil || k.live.Load().Len() > 0 {
-		t.Errorf("a pack that a ledger names: %v", err)
-	}
-	if err := s.v.learnLedger(t.Context(), k, name); err != nil || k.live.Load().Len() != 2 {
-		t.Errorf("with room: %v", err)
-	}
-	if err := noRoom(t, func() error { return k.mark(s.pack, state.PackBad) }); err == nil {
-		t.Error("a pack that is bad")
+	for _, room := range []bool{true, false} {
+		dir, err := state.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := newKnown()
+		defer k.close()
+		if k.usable[s.pack.Series], err = dir.Packs(s.pack.Series); err != nil {
+			t.Fatal(err)
+		}
+		learn := func() error { return s.v.learnLedger(t.Context(), k, name) }
+		if room {
+			err = learn()
+		} else {
+			err = noRoom(t, learn)
+		}
+		if live := k.live.Load().Len(); room != (err == nil) || room != (live == 2) || !room && live > 0 {
+			t.Errorf("packs that a ledger names, room %t: %d live, %v", room, live, err)
+		}
 	}
 }
 
-// A ledger that is lost or damaged leaves its packs unknown and stops nothing;
-// what another ledger names is learned all the same. One that cannot be reached
-// stops the run: its packs may be there.
+// A ledger that is lost or damaged leaves its packs unknown and stops nothing,
+// unless a move says what stands in for it; what another ledger names is learned
+// all the same. One that cannot be reached stops the run: its packs may be there.
+// One that is about to be deleted keeps nothing.
 func TestLearnLedgers(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(s *scene, ledger string)
-		stops bool
+		spoil func(s *scene, one string)
+		live  int // packs, of two
+		told  bool
 	}{
-		"lost":          {func(s *scene, ledger string) { s.lose(t, ledger) }, false},
-		"damaged":       {func(s *scene, ledger string) { s.mem.Overwrite(ledger, []byte("junk")) }, false},
-		"not reachable": {func(s *scene, ledger string) { s.fault.Add(fault.Rule{Op: remote.OpGet, Name: ledger, Do: fault.Fail}) }, true},
+		"there":   {func(*scene, string) {}, 2, false},
+		"lost":    {func(s *scene, one string) { s.lose(t, one) }, 1, true},
+		"damaged": {func(s *scene, one string) { s.mem.Overwrite(one, []byte("junk")) }, 1, true},
+		"replaced": {func(s *scene, one string) {
+			used := new(ledger.Set)
+			used.Add(s.pack.Series, s.pack.Number)
+			d := draft{kind: commit.Move, old: []string{one}, used: used}
+			var err error
+			if d.ledger, err = s.writeLedger(t.Context(), &d, used); err == nil {
+				_, err = s.publish(t.Context(), d)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.lose(t, one)
+		}, 2, false},
+		"not reachable": {func(s *scene, one string) { s.fault.Add(fault.Rule{Op: remote.OpGet, Name: one, Do: fault.Fail}) }, -1, false},
+		"condemned":     {func(s *scene, one string) { s.condemn(t, s.v.ID(), one) }, 1, false},
 	} {
 		s := newScene(t)
-		s.put(t, "progress")
 		if err := s.CommitProgress(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -103,21 +121,35 @@ func TestLearnLedgers(t *testing.T) {
 		if err := s.commit(t); err != nil {
 			t.Fatal(err)
 		}
-		undo := s.inPlace(t, "objects")
 		c.spoil(s, one)
+		undo := s.inPlace(t, "objects")
 		k, err := s.v.learn(t.Context(), s.own, s.now())
 		undo()
-		if (err != nil) != c.stops || c.stops && !errors.Is(err, fault.ErrInjected) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if !c.stops && (k.live.Load().Len() != 1 || !s.noticed(one)) {
-			t.Errorf("%s: %d packs, noticed %v", name, k.live.Load().Len(), s.v.Problems())
+		if c.live < 0 {
+			if !errors.Is(err, fault.ErrInjected) {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else if live := k.live.Load().Len(); err != nil || live != c.live || s.noticed(one) != c.told {
+			t.Errorf("%s: %d packs, noticed %v, %v", name, live, s.v.Problems(), err)
 		}
 		if err := k.close(); err != nil {
 			t.Error(name, err)
 		}
 		s.Close()
 	}
+}
+
+// condemn stores a condemned list of a vault that this device signs.
+func (s *scene) condemn(t *testing.T, vault trust.VaultID, objects ...string) (name string) {
+	t.Helper()
+	l := &commit.CondemnedList{Vault: vault, Device: s.v.Device(), Seq: 1, Time: noon, Objects: objects}
+	b, err := l.Sign(s.v.device().SignKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name = commit.ObjectName(commit.Condemned, s.v.Device(), 1, remote.NewObject("", b).Sum)
+	s.mem.Overwrite(name, b)
+	return name
 }
 
 // A ledger's packs come as far as they are known: a roll that is damaged or lost
@@ -181,25 +213,18 @@ func TestPacksOfLedger(t *testing.T) {
 // told of and heeded by nobody.
 func TestCondemnedListOfAnyone(t *testing.T) {
 	s := committed(t)
-	me := s.v.Device()
-	list := func(vault trust.VaultID, spoil bool) string {
-		l := &commit.CondemnedList{Vault: vault, Device: me, Seq: 1, Time: noon, Objects: []string{s.pack.Name()}}
-		b, err := l.Sign(s.v.device().SignKey())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if spoil {
-			b[len(b)/2] ^= 1
-		}
-		name := commit.ObjectName(commit.Condemned, me, 1, remote.NewObject("", b).Sum)
-		s.mem.Overwrite(name, b)
-		return name
-	}
 	own := s.v.ID()
 	other := own[1:] + own[:1]
-	good := list(own, false)
+	good := s.condemn(t, own, s.pack.Name())
+	b, err := s.mem.Get(t.Context(), nil, good, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	unsigned := commit.ObjectName(commit.Condemned, s.v.Device(), 2, remote.NewObject("", b).Sum)
+	s.mem.Overwrite(unsigned, b)
 	bad := []string{
-		"condemned/junk", list(other, false), list(own, true),
+		"condemned/junk", s.condemn(t, other, s.pack.Name()), unsigned,
 		commit.ObjectName(commit.Condemned, "0123456789abcdef", 1, [32]byte{1}),
 	}
 	for _, name := range bad {
@@ -221,6 +246,13 @@ func TestCondemnedListOfAnyone(t *testing.T) {
 	if err := s.check(t.Context(), draft{used: s.used}); !errors.Is(err, ErrRestart) {
 		t.Errorf("it is heeded by nobody: %v", err)
 	}
+
+	s.fault.Add(fault.Rule{Op: remote.OpGet, Name: good, Nth: 1, Do: fault.Fail})
+	undo := s.inPlace(t, "objects")
+	if err := s.check(t.Context(), draft{used: new(ledger.Set)}); !errors.Is(err, fault.ErrInjected) {
+		t.Errorf("it cannot be read: %v", err)
+	}
+	undo()
 
 	roles := s.v.Trust().Devices[0].Roles
 	s.v.Trust().Devices[0].Roles = []trust.Role{trust.Write}

@@ -232,3 +232,17 @@ func TestSampleOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A device that the trust does not know follows nothing.
+func TestFollowRevoked(t *testing.T) {
+	s := committed(t)
+	devices := s.v.Trust().Devices
+	s.v.Trust().Devices = nil
+	defer func() { s.v.Trust().Devices = devices }()
+	if err := s.settlePending(t.Context()); !errors.Is(err, ErrRevoked) {
+		t.Errorf("what may have arrived: %v", err)
+	}
+	if _, err := s.v.headCommits(t.Context(), s.own); !errors.Is(err, ErrRevoked) {
+		t.Errorf("its heads: %v", err)
+	}
+}

@@ -96,6 +96,10 @@ func TestKnown(t *testing.T) {
 			t.Errorf("pack %d: relied on %t, want %t", number, got, c.want)
 		}
 	}
+	k.commit(new(ledger.Set))
+	if !k.has(series, 1) {
+		t.Error("what an earlier commit named is not live any more")
+	}
 	if k.has(series, 30) || k.has(chunk.Series{8}, 1) {
 		t.Error("a pack that is not known, or of another series, is relied on")
 	}

@@ -252,6 +252,9 @@ func TestCondemnedListOfAnyone(t *testing.T) {
 	if err := s.check(t.Context(), draft{used: new(ledger.Set)}); !errors.Is(err, fault.ErrInjected) {
 		t.Errorf("it cannot be read: %v", err)
 	}
+	if s.Known(s.pack.Series, s.pack.Number) {
+		t.Error("it cannot be read, and what it named is relied on")
+	}
 	undo()
 
 	roles := s.v.Trust().Devices[0].Roles

@@ -173,6 +173,9 @@ func TestBeginAlone(t *testing.T) {
 // at a time as it was told, and says what became of another device's place.
 func TestBegin(t *testing.T) {
 	s := committed(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 	elsewhere, err := state.Open(s.v.dir.Path())
 	if err == nil {
 		_, err = elsewhere.UpdateDevice(func(d *state.Device) error { d.Label = "renamed"; return nil })
@@ -206,23 +209,27 @@ func TestBegin(t *testing.T) {
 // A run that ends cuts off what is on its way, waits for its own, closes its
 // files and gives back what it did not use.
 func TestClose(t *testing.T) {
-	s := newScene(t)
-	var ended atomic.Int32
-	last := func() {
-		<-s.ctx.Done()
-		time.Sleep(20 * time.Millisecond)
-		ended.Add(1)
+	for _, own := range []func(*Run, func()){
+		func(r *Run, fn func()) { r.work.Go(fn) },
+		func(r *Run, fn func()) { r.background.Go(fn) },
+	} {
+		s := newScene(t)
+		var ended atomic.Bool
+		own(s.Run, func() {
+			<-s.ctx.Done()
+			time.Sleep(20 * time.Millisecond)
+			ended.Store(true)
+		})
+		if err := s.Close(); err != nil || !ended.Load() {
+			t.Errorf("something of the run is still at work: %t, %v", !ended.Load(), err)
+		}
 	}
-	s.work.Go(last)
-	s.background.Go(last)
+	s := newScene(t)
 	series, table := s.pack.Series, s.known.usable[s.pack.Series]
 	for range 2 { // the second time nothing is left to do
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if ended.Load() != 2 {
-		t.Error("something of the run is still at work")
 	}
 	if table.Sync() == nil {
 		t.Error("the table of packs is open")
@@ -270,6 +277,21 @@ func TestCloseFails(t *testing.T) {
 		}
 		if err := s.again(t); err != nil {
 			t.Errorf("%s: the next run: %v", name, err)
+		}
+	}
+}
+
+// A run that goes on for long commits progress by itself.
+func TestProgressByItself(t *testing.T) {
+	s := newScene(t)
+	s.v.safety.ProgressEvery = time.Millisecond
+	if err := s.again(t); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "more")
+	for began := time.Now(); s.commits(t) == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("no progress is committed")
 		}
 	}
 }

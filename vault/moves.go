@@ -28,11 +28,16 @@ type Move struct {
 	Commit *commit.Commit
 
 	ledger *ledger.Ledger         // nil until loaded
+	lost   error                  // why it is but what stands in for the move's own; nil if it is that
 	where  map[chunk.ID]chunk.Ref // nil until loaded
 }
 
 // Ledger returns the packs that the move's refs mean; nil until it was loaded.
 func (m *Move) Ledger() *ledger.Ledger { return m.ledger }
+
+// LostLedger returns why the move's own ledger could not be read, if another one
+// stands in for it; else nil.
+func (m *Move) LostLedger() error { return m.lost }
 
 // To returns where a chunk is, as far as this move knows. It must be loaded.
 func (m *Move) To(id chunk.ID) (chunk.Ref, bool) {
@@ -125,7 +130,7 @@ func (w *wanted) movedBy(m *Move, been way) []*wanted {
 // they were moved on from there. That they are not there is no error: another
 // move may have them.
 func (s *Source) readPart(ctx context.Context, m *Move, part *wanted, cause error, been way, depth int) error {
-	p, err := s.lookup(ctx, m.ledger, part.refs[0].Series, part.refs[0].Number)
+	p, err := s.lookup(ctx, m.ledger, m.lost != nil, part.refs[0].Series, part.refs[0].Number)
 	if err == nil {
 		err = s.readFrom(ctx, p, part)
 	}
@@ -150,11 +155,16 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 	defer s.mu.Unlock()
 	var good []*Move
 	for _, m := range t.byNumber[packKey{p.Series, p.Number}] {
-		if err := s.v.LoadMove(ctx, m); err != nil {
-			if isDamage(err) {
-				s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
-				continue
-			}
+		err := s.v.LoadMove(ctx, m)
+		if isDamage(err) && m.ledger == nil { // then its packs are found by listing
+			s.v.notice(m.Name.String(), err, "nothing that is read, where the packs it named are found by their listing")
+			err = s.v.loadMap(ctx, m)
+		}
+		if isDamage(err) {
+			s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 		good = append(good, m)
@@ -240,13 +250,18 @@ func (v *Vault) mayMove(dev *trust.Device, r record) bool {
 	return false
 }
 
-// LoadMove fetches a move's ledger and, with the identity, its map. It is not
-// safe for concurrent use with the same move.
+// LoadMove fetches a move's ledger, or what stands in for it, and with the
+// identity its map. It is not safe for concurrent use with the same move.
 func (v *Vault) LoadMove(ctx context.Context, m *Move) error {
 	if m.where != nil {
 		return nil
 	}
 	l, err := v.Ledger(ctx, m.Commit.Ledger)
+	m.lost = nil
+	if isDamage(err) {
+		m.lost = err
+		l, err = v.ledgerInstead(ctx, m.Commit.Ledger, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -254,6 +269,11 @@ func (v *Vault) LoadMove(ctx context.Context, m *Move) error {
 	if !v.HasIdentity() {
 		return nil
 	}
+	return v.loadMap(ctx, m)
+}
+
+// loadMap fetches and opens a move's map.
+func (v *Vault) loadMap(ctx context.Context, m *Move) error {
 	b, err := v.fetchNamed(ctx, m.Commit.Body, maxLedger)
 	if err != nil {
 		return err

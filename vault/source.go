@@ -197,10 +197,12 @@ func (s *Source) Hasher(k chunk.Kind) *chunk.Hasher { return s.v.Hasher(k) }
 
 // PackName says which object the number means in this snapshot.
 func (s *Source) PackName(ctx context.Context, series chunk.Series, number uint32) (ledger.Pack, error) {
-	return s.lookup(ctx, s.ledger, series, number)
+	return s.lookup(ctx, s.ledger, s.stood, series, number)
 }
 
-func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, series chunk.Series, number uint32) (ledger.Pack, error) {
+// lookup finds the pack that a ledger means by a number. stood says that it but
+// stands in for another one: then it may lack what was away when it was made.
+func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, stood bool, series chunk.Series, number uint32) (ledger.Pack, error) {
 	if l == nil {
 		return s.listedPack(ctx, series, number)
 	}
@@ -209,7 +211,6 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, series chunk.Seri
 	i, ok := slices.BinarySearchFunc(l.Folders, id, func(f ledger.Folder, id ledger.FolderID) int {
 		return cmp.Or(bytes.Compare(f.Series[:], id.Series[:]), cmp.Compare(f.Folder, id.Folder))
 	})
-	stood := s.stood && l == s.ledger // then it may lack what was away when it was made
 	if !ok {
 		return s.unnamed(ctx, series, number, stood)
 	}

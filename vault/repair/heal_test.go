@@ -138,3 +138,35 @@ func TestChunksOfAPackThatNoListNames(t *testing.T) {
 		t.Errorf("there is still something to repair: %v", kinds)
 	}
 }
+
+// The list of packs that a move goes by is lost, and another one stands in for
+// it: the move counts all the same.
+func TestLedgerOfAMoveIsReplaced(t *testing.T) {
+	s := newScene(t)
+	s.remove(s.packsOf(s.room, chunk.Data)[0])
+	if res := s.backUp(); res.Healed.Packs != 1 {
+		t.Fatalf("healed %+v", res.Healed)
+	}
+	moves, err := s.room.Lent(t).Moves(t.Context())
+	if err != nil || len(moves) != 1 {
+		t.Fatal(moves, err)
+	}
+	s.flip(moves[0].Commit.Ledger)
+	kinds, _ := s.repair(false)
+	s.want(kinds, repair.StandIn)
+	s.forget()
+	s.wantWhole(2)
+}
+
+// Where nothing stands in for it, a restore takes the packs that are listed.
+func TestLedgerOfAMoveIsLost(t *testing.T) {
+	s := newScene(t)
+	s.remove(s.packsOf(s.room, chunk.Data)[0])
+	s.backUp()
+	moves, err := s.room.Lent(t).Moves(t.Context())
+	if err != nil || len(moves) != 1 {
+		t.Fatal(moves, err)
+	}
+	s.remove(moves[0].Commit.Ledger)
+	s.wantReadable()
+}

@@ -84,7 +84,7 @@ func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need)
 		return c.damage(err, m.Name.String(), b, harmsOfMove)
 	}
 	c.books = append(c.books, b)
-	if err := c.folders(ctx, b, m.Ledger()); err != nil {
+	if err := c.ledger(ctx, b, m.Ledger(), m.LostLedger()); err != nil {
 		return err
 	}
 	for _, n := range c.named(b) {

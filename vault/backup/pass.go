@@ -114,7 +114,8 @@ func (p *pass) do(ctx context.Context) (root manifest.Root, err error) {
 	if err := p.segment.Flush(); err != nil {
 		return root, err
 	}
-	return root, p.out.Flush() // a kill while other roots are walked costs nothing of this one
+	_ = p.out.Flush() // a kill while other roots are walked costs nothing of this one; an error is told at the end
+	return root, nil
 }
 
 // workers is how many files are read at a time.

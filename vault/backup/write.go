@@ -65,7 +65,16 @@ func (p *pass) writeKept(b *manifest.Builder, from *batch, it *item) error {
 		return err
 	}
 	p.t.kept(&it.stat)
-	return p.out.Add(rec)
+	return p.note(rec)
+}
+
+// note keeps a record for the next run. That it cannot be written costs that run
+// some reading, and is told at the end of this one, which goes on.
+func (p *pass) note(rec *state.Record) error {
+	if err := p.out.Add(rec); err != nil && !p.out.Failed() {
+		return err
+	}
+	return nil
 }
 
 // writeNew encodes an entry that is new or changed. One that does not fit the
@@ -93,7 +102,7 @@ func (p *pass) writeNew(b *manifest.Builder, from *batch, it *item) error {
 		return fmt.Errorf("%s: %w", p.abs(e.Path), err)
 	}
 	p.t.stored(e, it)
-	return p.out.Add(&p.rec)
+	return p.note(&p.rec)
 }
 
 var errDropped = errors.New("the folder it is in could not be saved")

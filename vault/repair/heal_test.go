@@ -169,4 +169,9 @@ func TestLedgerOfAMoveIsLost(t *testing.T) {
 	}
 	s.remove(moves[0].Commit.Ledger)
 	s.wantReadable()
+	// Nor does what stands in keep it from that, if it lacks them.
+	if err := s.device(false).Replace(t.Context(), []string{moves[0].Commit.Ledger}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.wantReadable()
 }

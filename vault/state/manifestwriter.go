@@ -208,6 +208,14 @@ func (w *ManifestWriter) write(b []byte) error {
 	return nil
 }
 
+// Failed tells whether writing has failed: nothing more is noted, and Commit
+// says why.
+func (w *ManifestWriter) Failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err != nil
+}
+
 // LeftOut returns how many records were too large to be noted.
 func (w *ManifestWriter) LeftOut() int {
 	w.mu.Lock()

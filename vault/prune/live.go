@@ -58,10 +58,11 @@ type need struct {
 // page is what a ledger says of one folder by its roll. The same pages stand in
 // nearly all ledgers of a long history.
 type page struct {
-	roll           string
-	all            bool
-	bits           ledger.Bits
-	must, progress bool
+	roll string
+	all  bool
+	bits ledger.Bits
+
+	must, progress, healing bool // as for need
 }
 
 // findLive computes what is live. What cannot be read stops the past.
@@ -260,8 +261,7 @@ func (l *live) folder(ctx context.Context, f *ledger.Folder, by []*vault.Said, m
 		return nil
 	}
 	l.objects[f.Roll] = true
-	progress := slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind == commit.Progress })
-	key := page{f.Roll, f.All, f.Bits, must, progress}
+	key := page{f.Roll, f.All, f.Bits, must, slices.ContainsFunc(by, isProgress), slices.ContainsFunc(by, isHealing)}
 	if l.pages[key] && len(l.repacks) == 0 {
 		return nil
 	}
@@ -315,10 +315,14 @@ func (l *live) pack(p ledger.Pack, by []*vault.Said, must bool) {
 	n.size = p.Size
 	n.live = n.live || !freed
 	n.must = n.must || must && !freed
-	n.progress = n.progress || slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind == commit.Progress })
-	n.healing = n.healing || slices.ContainsFunc(by, func(c *vault.Said) bool { return c.Kind == commit.Move && !c.Repack })
+	n.progress = n.progress || slices.ContainsFunc(by, isProgress)
+	n.healing = n.healing || slices.ContainsFunc(by, isHealing)
 	l.packs[id] = n
 }
+
+func isProgress(c *vault.Said) bool { return c.Kind == commit.Progress }
+
+func isHealing(c *vault.Said) bool { return c.Kind == commit.Move && !c.Repack }
 
 // frees tells whether a repack moved all that a commit needs of its old packs:
 // its device had that commit before it, or has taken over the place of the one

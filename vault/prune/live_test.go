@@ -12,6 +12,7 @@ import (
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
 	"coffer/vault/prune"
+	"coffer/vault/state"
 )
 
 // twoFolders is a vault with two snapshots of a large file that nothing else
@@ -30,16 +31,22 @@ func twoFolders(t *testing.T) (y *yard, second string) {
 	return y, second
 }
 
-// dataRoll is the roll of packs with file content, of which there is one.
-func (y *yard) dataRoll() string {
+// isData tells whether packs of a series hold file content of this device.
+func (y *yard) isData(series chunk.Series) bool {
 	y.t.Helper()
 	dev, err := y.room.Dir(y.t).Device()
 	if err != nil {
 		y.t.Fatal(err)
 	}
-	for _, s := range dev.Series {
-		if found := y.under("rolls/" + s.ID().String() + "/"); s.Kind == string(chunk.Data) && len(found) == 1 {
-			return found[0]
+	return slices.ContainsFunc(dev.Series, func(s state.SeriesState) bool { return s.ID() == series && s.Kind == string(chunk.Data) })
+}
+
+// dataRoll is the roll of packs with file content, of which there is one.
+func (y *yard) dataRoll() string {
+	y.t.Helper()
+	for _, name := range y.under("rolls/") {
+		if series, _, _, err := ledger.ParseRollName(name); err == nil && y.isData(series) {
+			return name
 		}
 	}
 	y.t.Fatalf("rolls: %q", y.under("rolls/"))
@@ -367,5 +374,46 @@ func TestRollThatLacksPacks(t *testing.T) {
 	y.dismiss(roll)
 	if p = y.make(prune.Options{DryRun: true}); len(p.Stops) != 0 || slices.Contains(names(p.Condemn), lacks) || len(p.Condemn) == 0 {
 		t.Errorf("dismissed: %v, condemned %q", p.Stops, names(p.Condemn))
+	}
+}
+
+// The same, where the move's ledger has the pack by a roll, as the ledger of a
+// snapshot has it word for word.
+func TestRepackSparesHealedInRoll(t *testing.T) {
+	y, second := twoFolders(t)
+	list := y.ledgerOf(second)
+	packs := y.packsOf(list)
+	isNew := func(p ledger.Pack) bool { return p.Number >= 1024 && y.isData(p.Series) }
+	target := packs[slices.IndexFunc(packs, isNew)]
+	v, err := y.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := chunk.Ref{ID: chunk.ID{1}, Series: target.Series, Number: target.Number, Len: 1}
+	if err := v.CommitMove(t.Context(), vault.NewMove{Old: []string{target.Name()}, Refs: []chunk.Ref{ref}, Packs: []ledger.Pack{target}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := y.lent(t.Context()); err != nil {
+		t.Fatal(err)
+	} else if p, err := prune.Make(t.Context(), p, prune.Options{DryRun: true, Repack: true}); err != nil || p.Partly.Chosen != 1 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	l, err := v.Ledger(t.Context(), list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Folders = slices.DeleteFunc(l.Folders, func(f ledger.Folder) bool { return f.Roll == "" || !y.isData(f.Series) })
+	data, err := l.Encode(ledger.NewNonce())
+	if err != nil || len(l.Folders) != 1 {
+		t.Fatal(err, l.Folders)
+	}
+	byRoll := y.put(func(sum [32]byte) string {
+		return commit.ObjectName(commit.Ledgers, y.room.Vault.Device(), 9, sum)
+	}, data)
+	y.say(func(c *commit.Commit) {
+		c.Kind, c.Old, c.Body, c.Ledger = commit.Move, []string{target.Name()}, y.under("moves/")[0], byRoll
+	})
+	if p, _ := y.repack(); p.Partly.Chosen != 0 {
+		t.Errorf("%+v", p.Partly)
 	}
 }

@@ -207,6 +207,12 @@ func TestNoAnswerOnce(t *testing.T) {
 		y.time.pass(2 * day)
 		y.onceEach(t, all)
 	})
+	t.Run("a ledger is lost", func(t *testing.T) {
+		y, second := twoFolders(t)
+		y.lose(none, y.ledgerOf(second))
+		y.forgetCache()
+		y.onceEach(t, all)
+	})
 	t.Run("repacking", func(t *testing.T) {
 		y, _, _ := story(t)
 		y.onceEach(t, prune.Options{MaxDelete: 1, Repack: true})
@@ -218,7 +224,7 @@ func TestNoAnswerOnce(t *testing.T) {
 func (y *yard) onceEach(t *testing.T, o prune.Options) {
 	base := y.memory()
 	calm := &trial{o: o}
-	if c := calm.run(y.on(t, y.room), base); calm.err != nil || len(calm.deleted)+len(calm.condemned) < 3 {
+	if c := calm.run(y.on(t, y.room), base); calm.err != nil || len(calm.deleted)+len(calm.condemned) < 2 {
 		t.Fatalf("%q condemned, %q deleted, %v", calm.condemned, calm.deleted, calm.err)
 	} else {
 		c.check()

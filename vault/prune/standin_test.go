@@ -127,6 +127,19 @@ func TestLostListSparesMoves(t *testing.T) {
 	}
 }
 
+// What only a forgotten snapshot needs goes with it: rolls, and what stands in
+// for them and for its ledger, too.
+func TestStandInsGo(t *testing.T) {
+	y, second := twoFolders(t)
+	y.lose(none, y.dataRoll())
+	y.lose(func(ledger.Pack) bool { return true }, y.under("ledgers/")[2])
+	y.forget(second)
+	y.settled()
+	if left := y.prunable(); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // Lists that stand in for each other lead in no circle.
 func TestStandInsInCircle(t *testing.T) {
 	y, second := twoFolders(t)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"coffer/chunk"
+	"coffer/chunk/pack"
+	"coffer/chunk/seal"
 	"coffer/remote"
 	"coffer/remote/fault"
 	"coffer/vault/commit"
@@ -172,6 +174,63 @@ func TestOtherHeads(t *testing.T) {
 	}
 	if got := h.otherHeads(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// The check before a commit asks for everything again: what changed since the
+// run began counts.
+func TestCheckAsksAgain(t *testing.T) {
+	none := new(ledger.Set)
+	for name, c := range map[string]struct {
+		change func(s *scene)
+		d      func(s *scene) draft
+		want   error
+	}{
+		"the time": {
+			func(s *scene) {
+				s.mem.SetClock(func() time.Time { return time.Now().Add(DefaultSafety.AckTrust + time.Minute) })
+			},
+			func(s *scene) draft { return draft{used: s.used} }, ErrRestart,
+		},
+		"its role": {
+			func(s *scene) { s.v.Trust().Devices[0].Roles = []trust.Role{trust.Maintain} },
+			func(s *scene) draft { return draft{used: none} }, ErrRevoked,
+		},
+		"a trust sealed to others": {
+			func(s *scene) {
+				other, err := seal.Generate(true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				to, err := seal.ParseRecipients([]string{other.Recipient()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, sum, err := pack.SealBlob([]byte("x"), to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.mem.Overwrite(trust.Name(2, sum), b)
+			},
+			func(s *scene) draft { return draft{used: none} }, ErrRevoked,
+		},
+		"a condemned ledger": {
+			func(s *scene) {
+				s.condemn(t, s.v.ID(), commit.ObjectName(commit.Ledgers, s.v.Device(), 1, [32]byte{1}))
+			},
+			func(s *scene) draft {
+				return draft{used: none, objects: []string{commit.ObjectName(commit.Ledgers, s.v.Device(), 1, [32]byte{1})}}
+			}, ErrRestart,
+		},
+	} {
+		s := newScene(t)
+		if err := s.check(t.Context(), c.d(s)); err != nil {
+			t.Errorf("before %s: %v", name, err)
+		}
+		c.change(s)
+		if err := s.check(t.Context(), c.d(s)); !errors.Is(err, c.want) {
+			t.Errorf("after %s: %v", name, err)
+		}
 	}
 }
 

@@ -96,6 +96,10 @@ func TestPendingIsNotListed(t *testing.T) {
 	if err := s.commit(t); err != nil || len(s.own.Heads) != 1 || seqOf(s.own.Heads[0]) != 2 {
 		t.Errorf("heads %q, %v", s.own.Heads, err)
 	}
+	s.fault.Clear()
+	if err := s.again(t); err != nil || len(s.warns) > 0 {
+		t.Errorf("the next run warns of %v, %v", s.warns, err)
+	}
 }
 
 // What was committed is noted on this machine, too, and read from there by what

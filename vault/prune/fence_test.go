@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"coffer/remote"
@@ -47,16 +48,16 @@ func TestWriterMeetsPrune(t *testing.T) {
 	grain()
 	y.time.pass(8 * day)
 	base := y.memory().Clone()
-	ops := 0
-	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops++; return nil }))).back()
+	var ops atomic.Int64 // some are done at once
+	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops.Add(1); return nil }))).back()
 	restarts := 0
-	for at := 1; at <= ops; at++ {
+	for at := int64(1); at <= ops.Load(); at++ {
 		store := base.Clone()
 		c := y.on(t, y.room.Image(t).With(store))
 		other := y.on(t, room.Image(t).With(store))
-		n := 0
+		var n atomic.Int64
 		writer := y.on(t, c.room.With(hook(store, func(remote.Op, string) error {
-			if n++; n == at {
+			if n.Add(1) == at {
 				other.forget(first)
 				y.time.pass(8 * day)
 				other.prune()
@@ -74,7 +75,7 @@ func TestWriterMeetsPrune(t *testing.T) {
 			}
 		}
 		res, err := backup.Run(t.Context(), v, o)
-		if err != nil || n < at {
+		if err != nil || n.Load() < at {
 			t.Fatalf("at %d: %v", at, err)
 		}
 		c.want = map[string]map[string]string{res.Snapshot: c.tree()}
@@ -84,13 +85,13 @@ func TestWriterMeetsPrune(t *testing.T) {
 		c.whole()
 		c.deep()
 		if t.Failed() {
-			t.Fatalf("when the list appears at operation %d of %d", at, ops)
+			t.Fatalf("when the list appears at operation %d of %d", at, ops.Load())
 		}
 	}
 	if restarts == 0 {
 		t.Error("no run had to start again")
 	}
-	t.Logf("%d operations, %d restarts", ops, restarts)
+	t.Logf("%d operations, %d restarts", ops.Load(), restarts)
 }
 
 // A prune may delete at any moment of a run that stores anew what dead packs
@@ -100,15 +101,15 @@ func TestWriterMeetsDeletion(t *testing.T) {
 	y.prune()
 	y.time.pass(2 * day)
 	base := y.memory().Clone()
-	ops := 0
-	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops++; return nil }))).back()
-	for at := 1; at <= ops; at++ {
+	var ops atomic.Int64 // some are done at once
+	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops.Add(1); return nil }))).back()
+	for at := int64(1); at <= ops.Load(); at++ {
 		store := base.Clone()
 		c := y.on(t, y.room.Image(t).With(store))
 		other := y.on(t, c.room.Image(t))
-		n := 0
+		var n atomic.Int64
 		writer := y.on(t, c.room.With(hook(store, func(remote.Op, string) error {
-			if n++; n == at {
+			if n.Add(1) == at {
 				if res := other.prune(); res.Deleted.All().Count == 0 {
 					t.Error("the prune deleted nothing")
 				}
@@ -120,7 +121,7 @@ func TestWriterMeetsDeletion(t *testing.T) {
 		writer.whole()
 		writer.deep()
 		if t.Failed() {
-			t.Fatalf("when it deletes at operation %d of %d", at, ops)
+			t.Fatalf("when it deletes at operation %d of %d", at, ops.Load())
 		}
 	}
 }
@@ -327,22 +328,22 @@ func TestCommitsMeanwhile(t *testing.T) {
 	y.prune()
 	y.time.pass(2 * day)
 	base := y.memory().Clone()
-	ops := 0
-	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops++; return nil }))).prune()
-	for at := 1; at <= ops; at++ {
+	var ops atomic.Int64 // some are done at once
+	y.on(t, y.room.Image(t).With(hook(base.Clone(), func(remote.Op, string) error { ops.Add(1); return nil }))).prune()
+	for at := int64(1); at <= ops.Load(); at++ {
 		store := base.Clone()
 		writer := y.on(t, y.room.Image(t).With(store))
 		witness := other.on(t, other.room.Image(t).With(store))
-		n := 0
+		var n atomic.Int64
 		c := y.on(t, writer.room.With(hook(store, func(remote.Op, string) error {
-			if n++; n == at {
+			if n.Add(1) == at {
 				writer.back()
 				witness.back() // names what the writer has just committed
 			}
 			return nil
 		})))
 		if res, err := c.tryPrune(t.Context(), all); err != nil || res.Deleted.All().Count == 0 {
-			t.Errorf("at operation %d of %d: %+v, %v", at, ops, res, err)
+			t.Errorf("at operation %d of %d: %+v, %v", at, ops.Load(), res, err)
 		}
 		writer.check()
 		if t.Failed() {

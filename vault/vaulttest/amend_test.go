@@ -58,6 +58,9 @@ func TestRevoke(t *testing.T) {
 	if _, err := other.Vault.Forget(t.Context(), other.list()[:1], nil); !errors.Is(err, vault.ErrRevoked) {
 		t.Errorf("a forget of the revoked device: %v", err)
 	}
+	if _, err := other.Vault.Undelete(t.Context(), other.list()[:1], nil); !errors.Is(err, vault.ErrRevoked) {
+		t.Errorf("the revoked device brings back: %v", err)
+	}
 	past := other.list()[9].Commit
 	other.sign(func(c *commit.Commit) {
 		c.Kind, c.Project, c.Body, c.Ledger = commit.Snapshot, past.Project, past.Body, past.Ledger
@@ -125,6 +128,9 @@ func TestRoles(t *testing.T) {
 	other.sign(func(c *commit.Commit) { c.Kind, c.Forgets = commit.Forget, []string{l.list()[0].Name.Base()} })
 	l.time = l.time.Add(8 * day)
 	l.expect(".......")
+	if !slices.ContainsFunc(l.Vault.Problems(), func(p vault.Problem) bool { return strings.Contains(p.Err.Error(), `no role "forget"`) }) {
+		t.Errorf("a forget without the role is not told: %v", l.Vault.Problems())
+	}
 	_, err = l.Vault.Forget(t.Context(), l.list()[:1], nil)
 	must(t, err)
 	l.expect("f......")
@@ -132,6 +138,18 @@ func TestRoles(t *testing.T) {
 	_, err = other.Vault.Undelete(t.Context(), l.list()[:1], nil)
 	must(t, err)
 	l.expect(".......")
+
+	third := l.enrol("third")
+	must(t, l.kit().SetRoles(t.Context(), l.Kit, third.Vault.Device(), []trust.Role{trust.Write}, false))
+	third.reopen()
+	body := l.list()[0].Commit.Body
+	if _, err := third.Vault.Condemn(t.Context(), []string{body}, 1); !errors.Is(err, vault.ErrNoRole) {
+		t.Errorf("condemn without the role: %v", err)
+	}
+	if _, err := l.Lent(t).Condemn(t.Context(), []string{body}, 1); !errors.Is(err, vault.ErrRevoked) || !strings.Contains(err.Error(), "coffer enrol") {
+		t.Errorf("condemn by the kit alone: %v", err)
+	}
+	l.reopen()
 
 	// What a device has forgotten or brought back counts only while it may: these
 	// roles it keeps, whoever insists.

@@ -4,8 +4,12 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,7 +135,7 @@ func TestForget(t *testing.T) {
 	all := l.list()
 	l.expect("........")
 
-	done, err := l.Vault.Forget(t.Context(), all[:3], nil)
+	done, err := l.Vault.Forget(t.Context(), []*vault.Snapshot{all[2], all[0], all[1]}, nil)
 	must(t, err)
 	if done.Snapshots != 3 || done.Goes.Sub(l.time.Add(7*day)).Abs() > time.Minute {
 		t.Errorf("done: %+v", done)
@@ -249,6 +253,176 @@ func TestGoneUnread(t *testing.T) {
 		if err != nil || len(gone) != 2 {
 			t.Errorf("%d later, dismissed: gone %v, %v", later, gone, err)
 		}
+		if words := []string{"its bytes do not match", "forgets nothing"}[later]; !tells(v, name, words) {
+			t.Errorf("%d later, not told: %v", later, v.Problems())
+		}
+	}
+}
+
+// tells tells whether a problem of an object was noticed that says some words.
+func tells(v *vault.Vault, object, words string) bool {
+	return slices.ContainsFunc(v.Problems(), func(p vault.Problem) bool {
+		return p.Object == object && strings.Contains(p.Err.Error()+", "+p.Harms, words)
+	})
+}
+
+// What a prune has condemned cannot be brought back, since it may be deleted any
+// day, although the forget has not taken effect yet.
+func TestUndeleteCondemned(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(8, 10*day)
+	all := l.list()
+	_, err := l.Vault.Forget(t.Context(), all[:1], nil)
+	must(t, err)
+	_, err = l.Vault.Condemn(t.Context(), []string{all[0].Commit.Body}, 1)
+	must(t, err)
+	l.reopen()
+	before := l.commits()
+	if n, err := l.Vault.Undelete(t.Context(), all[:1], nil); n != 0 || !errors.Is(err, vault.ErrTooLate) || !errors.Is(err, vault.ErrRestart) {
+		t.Errorf("brought %d back: %v", n, err)
+	}
+	if n := l.commits(); n != before {
+		t.Errorf("%d commits were made for nothing", n-before)
+	}
+	l.expect("f.......")
+}
+
+// What is pinned here or cannot be read is not forgotten, and nothing beside it.
+func TestForgetPinnedOrRotten(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(8, 10*day)
+	all := l.list()
+	_, err := l.Vault.Pin(all[1])
+	must(t, err)
+	if _, err := l.Vault.Forget(t.Context(), all[:2], nil); !errors.As(err, new(*vault.PinnedError)) {
+		t.Errorf("forget what is pinned: %v", err)
+	}
+	l.expect("........")
+	l.mem.Overwrite(all[0].Name.String(), []byte("rotten"))
+	other := l.enrol("other") // which never saw it
+	if _, err := other.Vault.Forget(t.Context(), all[:2], nil); !errors.Is(err, vault.ErrDamaged) || !strings.Contains(err.Error(), all[0].Name.String()) {
+		t.Errorf("forget what cannot be read: %v", err)
+	}
+	l.expect("........")
+	_, err = other.Vault.Forget(t.Context(), all[1:2], nil) // it knows of no pin
+	must(t, err)
+	l.reopen()
+	l.expect(".f......")
+}
+
+// A condemned list that this device knows and the remote does not list any more
+// is told, whoever made it; a device that never saw it does not miss it.
+func TestLostLists(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(2, day)
+	bodies := []string{l.list()[0].Commit.Body, l.list()[1].Commit.Body}
+	other := l.enrol("other")
+	l.reopen()
+	lost := func(v *vault.Vault) []string {
+		names, err := v.LostLists(t.Context())
+		must(t, err)
+		return names
+	}
+	if name, err := l.Vault.Condemn(t.Context(), []string{"trust/1"}, 1); err == nil {
+		t.Errorf("condemned what is never deleted: %s", name)
+	}
+	mine, err := l.Vault.Condemn(t.Context(), bodies[:1], 1)
+	must(t, err)
+	theirs, err := other.Vault.Condemn(t.Context(), bodies[1:], 1)
+	must(t, err)
+	if lists, err := l.Vault.CondemnedLists(t.Context()); err != nil || len(lists) != 2 {
+		t.Errorf("%d lists, %v", len(lists), err)
+	}
+	if names := lost(l.Vault); len(names) != 0 {
+		t.Errorf("all are there, and lost: %q", names)
+	}
+	for _, name := range []string{mine, theirs} {
+		must(t, l.Store.Delete(t.Context(), name))
+	}
+	want := []string{mine, theirs}
+	slices.Sort(want)
+	names := lost(l.Vault)
+	if slices.Sort(names); !slices.Equal(names, want) {
+		t.Errorf("lost: %q, want %q", names, want)
+	}
+	if names := lost(other.Vault); !slices.Equal(names, []string{theirs}) {
+		t.Errorf("lost to a device that saw its own only: %q", names)
+	}
+	if names := lost(l.Lent(t)); len(names) != 0 {
+		t.Errorf("lost to one without any state: %q", names)
+	}
+	copies := filepath.Join(l.StatePath(), "objects")
+	must(t, os.RemoveAll(copies))
+	if names := lost(l.Vault); len(names) != 0 {
+		t.Errorf("lost without any copies: %q", names)
+	}
+	must(t, os.WriteFile(copies, nil, 0o600))
+	if names, err := l.Vault.LostLists(t.Context()); err == nil || names != nil {
+		t.Errorf("copies that cannot be listed: %q, %v", names, err)
+	}
+}
+
+// A request that fails once, whichever it is, fails what it was made for: a list
+// or a forget that was not read is not taken for none.
+func TestForgetFailsWithTheStore(t *testing.T) {
+	l := newTimeline(t)
+	l.snapshots(8, 10*day)
+	l.time = l.time.Add(day)
+	other := l.enrol("other")
+	other.snapshots(1, 0)
+	l.reopen()
+	all := l.list()
+	_, err := l.Vault.Forget(t.Context(), all[:2], nil)
+	must(t, err)
+	other.reopen()
+	_, err = other.Vault.Condemn(t.Context(), []string{all[8].Commit.Body}, 1)
+	must(t, err)
+	for what, act := range map[string]func(v *vault.Vault) error{
+		"forget":   func(v *vault.Vault) error { _, err := v.Forget(t.Context(), all[2:4], nil); return err },
+		"undelete": func(v *vault.Vault) error { _, err := v.Undelete(t.Context(), all[1:2], nil); return err },
+		"condemn": func(v *vault.Vault) error {
+			_, err := v.Condemn(t.Context(), []string{all[0].Commit.Body}, 1)
+			return err
+		},
+		"gone": func(v *vault.Vault) error {
+			gone, err := v.Gone(t.Context(), l.time.Add(8*day), nil)
+			if err == nil && len(gone) != 2 {
+				t.Errorf("gone: %v", gone)
+			}
+			return err
+		},
+		"lists": func(v *vault.Vault) error {
+			lists, err := v.CondemnedLists(t.Context())
+			if err == nil && len(lists) != 1 {
+				t.Errorf("%d lists", len(lists))
+			}
+			return err
+		},
+		"lost": func(v *vault.Vault) error { _, err := v.LostLists(t.Context()); return err },
+	} {
+		failed := 0
+		for more := true; more; {
+			c, store := l.Image(t), l.mem.Clone()
+			var at atomic.Int64
+			at.Store(1 << 32) // while it opens
+			v := c.With(&vaulttest.Hook{Store: store, Before: func(remote.Op, string) error {
+				if at.Add(-1) == 0 {
+					return fs.ErrPermission
+				}
+				return nil
+			}}).Reopen(t)
+			at.Store(int64(failed) + 1)
+			err := act(v)
+			if more = at.Load() <= 0; !more {
+				must(t, err)
+			} else if failed++; !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("%s, when request %d fails: %v", what, failed, err)
+			}
+		}
+		if failed == 0 {
+			t.Errorf("%s asks the store for nothing", what)
+		}
+		t.Logf("%s: %d requests", what, failed)
 	}
 }
 

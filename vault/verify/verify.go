@@ -62,7 +62,7 @@ type check struct {
 	needed   map[packID]*need   // all packs that any ledger names
 	first    map[numbered]*need // the first of them with that number
 	pages    map[page]*content
-	commits  []commit.Name    // of this vault\'s devices, as they are listed
+	commits  []commit.Name    // of this vault's devices, as they are listed
 	listed   map[string]int64 // sizes of bodies found by listing
 	harmed   map[*need]*harm
 	moved    map[string][]*moved        // moves that count, by the full name of a pack they replace

@@ -28,15 +28,14 @@ type Move struct {
 	Commit *commit.Commit
 
 	ledger *ledger.Ledger         // nil until loaded
-	lost   error                  // why it is but what stands in for the move's own; nil if it is that
+	lost   error                  // why it is not the move's own, but stands in for it; nil if it is that
 	where  map[chunk.ID]chunk.Ref // nil until loaded
 }
 
 // Ledger returns the packs that the move's refs mean; nil until it was loaded.
 func (m *Move) Ledger() *ledger.Ledger { return m.ledger }
 
-// LostLedger returns why the move's own ledger could not be read, if another one
-// stands in for it; else nil.
+// LostLedger returns why the move's own ledger could not be read; nil if it could.
 func (m *Move) LostLedger() error { return m.lost }
 
 // To returns where a chunk is, as far as this move knows. It must be loaded.
@@ -156,9 +155,9 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 	var good []*Move
 	for _, m := range t.byNumber[packKey{p.Series, p.Number}] {
 		err := s.v.LoadMove(ctx, m)
-		if isDamage(err) && m.ledger == nil { // then its packs are found by listing
-			s.v.notice(m.Name.String(), err, "nothing that is read, where the packs it named are found by their listing")
-			err = s.v.loadMap(ctx, m)
+		if isDamage(err) && m.ledger == nil {
+			s.v.notice(m.Commit.Ledger, err, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
+			err = s.v.LoadListed(ctx, m)
 		}
 		if isDamage(err) {
 			s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
@@ -253,7 +252,7 @@ func (v *Vault) mayMove(dev *trust.Device, r record) bool {
 // LoadMove fetches a move's ledger, or what stands in for it, and with the
 // identity its map. It is not safe for concurrent use with the same move.
 func (v *Vault) LoadMove(ctx context.Context, m *Move) error {
-	if m.where != nil {
+	if m.ledger != nil && m.where != nil {
 		return nil
 	}
 	l, err := v.Ledger(ctx, m.Commit.Ledger)
@@ -270,6 +269,37 @@ func (v *Vault) LoadMove(ctx context.Context, m *Move) error {
 		return nil
 	}
 	return v.loadMap(ctx, m)
+}
+
+// LoadListed loads a move of which LoadMove has found the ledger lost, and nothing
+// that stands in for it: its packs are those that the remote lists under the
+// numbers that its map names, if it is one object only. Whether they are the
+// right ones, the IDs of the chunks tell. It needs the identity, and is not safe
+// for concurrent use with the same move.
+func (v *Vault) LoadListed(ctx context.Context, m *Move) error {
+	if !v.HasIdentity() {
+		return ErrNoIdentity
+	}
+	if err := v.loadMap(ctx, m); err != nil {
+		return err
+	}
+	used := new(ledger.Set)
+	for _, ref := range m.where {
+		used.Add(ref.Series, ref.Number)
+	}
+	var packs []ledger.Pack
+	src := v.source(nil)
+	for series, number := range used.All() {
+		p, err := src.listedPack(ctx, series, number)
+		if err != nil && !isDamage(err) {
+			return err
+		}
+		if err == nil {
+			packs = append(packs, p)
+		}
+	}
+	m.ledger = ledgerOfPacks(v.ID(), packs)
+	return nil
 }
 
 // loadMap fetches and opens a move's map.

@@ -158,20 +158,74 @@ func TestLedgerOfAMoveIsReplaced(t *testing.T) {
 	s.wantWhole(2)
 }
 
-// Where nothing stands in for it, a restore takes the packs that are listed.
+// Where nothing stands in for it, a restore takes the packs that are listed; with
+// the kit verify sees that nothing is harmed, and repair writes the list anew.
 func TestLedgerOfAMoveIsLost(t *testing.T) {
+	for _, spare := range []bool{false, true} {
+		s := newScene(t)
+		s.remove(s.packsOf(s.room, chunk.Data)[0])
+		s.backUp()
+		moves, err := s.room.Lent(t).Moves(t.Context())
+		if err != nil || len(moves) != 1 {
+			t.Fatal(moves, err)
+		}
+		list := moves[0].Commit.Ledger
+		s.remove(list)
+		s.forget()
+		s.wantReadable()
+		for _, deep := range []bool{false, true} {
+			res, err := verify.Run(t.Context(), s.device(deep), verify.Options{Deep: deep})
+			named := slices.ContainsFunc(res.Problems, func(p verify.Problem) bool {
+				return p.Object == list && len(p.Files) == 0 && strings.HasPrefix(p.Harms, "nothing that restore does not find")
+			})
+			if err != nil || !named || deep && len(res.Problems) != 1 {
+				t.Errorf("deep %v: %v, %+v", deep, err, res)
+			}
+		}
+		if spare { // what stands in may lack the packs, and keeps nobody from them
+			if err := s.device(false).Replace(t.Context(), []string{list}, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			s.wantReadable()
+			continue
+		}
+		kinds, _ := s.repair(false)
+		s.want(kinds, repair.NeedsKit)
+		kinds, _ = s.repair(true)
+		s.want(kinds, repair.StandIn)
+		s.forget()
+		s.wantWhole(2)
+	}
+}
+
+// Of a move whose old packs no snapshot needs any more, a prune deletes list and
+// map, and the commit stays: that is nothing to repair.
+func TestMoveThatIsOver(t *testing.T) {
 	s := newScene(t)
-	s.remove(s.packsOf(s.room, chunk.Data)[0])
-	s.backUp()
+	old := ledger.Pack{Series: chunk.Series{7}, Sum: [32]byte{1}}
+	name := s.packsOf(s.room, chunk.Data)[0]
+	p, err := ledger.ParsePackName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Size = 1
+	move := vault.NewMove{Old: []string{old.Name()}, Packs: []ledger.Pack{p}, Refs: []chunk.Ref{{ID: chunk.ID{1}, Series: p.Series, Number: p.Number, Len: 1}}}
+	if err := s.device(false).CommitMove(t.Context(), move, nil); err != nil {
+		t.Fatal(err)
+	}
 	moves, err := s.room.Lent(t).Moves(t.Context())
 	if err != nil || len(moves) != 1 {
 		t.Fatal(moves, err)
 	}
 	s.remove(moves[0].Commit.Ledger)
-	s.wantReadable()
-	// Nor does what stands in keep it from that, if it lacks them.
-	if err := s.device(false).Replace(t.Context(), []string{moves[0].Commit.Ledger}, nil, nil); err != nil {
-		t.Fatal(err)
+	s.remove(moves[0].Commit.Body)
+	for _, copies := range []bool{true, false} {
+		for _, kit := range []bool{false, true} {
+			plan, err := repair.Make(t.Context(), s.device(kit))
+			if err != nil || len(plan.Steps) > 0 {
+				t.Errorf("copies %v, kit %v: %+v, %v", copies, kit, plan.Steps, err)
+			}
+		}
+		s.forget()
 	}
-	s.wantReadable()
 }

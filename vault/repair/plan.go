@@ -125,8 +125,14 @@ func (m *maker) lists(ctx context.Context) error {
 	for _, s := range m.snaps {
 		by[s.Commit.Ledger] = s
 	}
+	there, err := m.listed(ctx, "moves/")
+	if err != nil {
+		return err
+	}
 	for _, mv := range m.moves {
-		if by[mv.Commit.Ledger] == nil && mv.Commit.Body != "" {
+		// Without its map a move is of no use: as a rule a prune has deleted both,
+		// since nothing needs them any more.
+		if by[mv.Commit.Ledger] == nil && there[mv.Commit.Body] {
 			by[mv.Commit.Ledger] = nil
 		}
 	}
@@ -136,6 +142,18 @@ func (m *maker) lists(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// listed lists the objects whose names begin with prefix.
+func (m *maker) listed(ctx context.Context, prefix string) (map[string]bool, error) {
+	there := map[string]bool{}
+	for info, err := range m.v.Store().List(ctx, prefix, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		there[info.Name] = true
+	}
+	return there, nil
 }
 
 // ledger looks at one ledger, of a snapshot or, if that is nil, of a move.
@@ -151,10 +169,23 @@ func (m *maker) ledger(ctx context.Context, name string, s *vault.Snapshot) erro
 	}
 	return m.lost(ctx, name, err, func() ([]ledger.Pack, error) {
 		if s == nil {
-			return nil, errors.New("it is of a move; the next backup heals anew what that had healed and is still on the disk")
+			return m.packsOfMove(ctx, name)
 		}
 		return m.walk(ctx, s)
 	})
+}
+
+// packsOfMove finds the packs that a move's ledger named by the move's map.
+func (m *maker) packsOfMove(ctx context.Context, name string) ([]ledger.Pack, error) {
+	i := slices.IndexFunc(m.moves, func(mv *vault.Move) bool { return mv.Commit.Ledger == name && mv.Commit.Body != "" })
+	err := m.v.LoadMove(ctx, m.moves[i])
+	if errors.Is(err, vault.ErrDamaged) {
+		err = m.v.LoadListed(ctx, m.moves[i])
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.v.PacksNamed(ctx, m.moves[i].Ledger())
 }
 
 // roll looks at one roll, once.
@@ -195,7 +226,7 @@ func (m *maker) lost(ctx context.Context, name string, why error, again func() (
 	}
 	switch {
 	case errors.Is(err, vault.ErrNoIdentity):
-		m.plan.add(NeedsKit, name, why, "which packs it named is told by the manifest, which the kit opens")
+		m.plan.add(NeedsKit, name, why, "which packs it named is told by the manifest, or a move's map, which the kit opens")
 	case vault.IsRemote(err):
 		return err
 	case err != nil:
@@ -238,12 +269,9 @@ func (m *maker) walk(ctx context.Context, s *vault.Snapshot) ([]ledger.Pack, err
 
 // bodies looks for the body of every snapshot.
 func (m *maker) bodies(ctx context.Context) error {
-	there := map[string]bool{}
-	for info, err := range m.v.Store().List(ctx, "snapshots/", "") {
-		if err != nil {
-			return fmt.Errorf("list snapshots: %w", err)
-		}
-		there[info.Name] = true
+	there, err := m.listed(ctx, "snapshots/")
+	if err != nil {
+		return err
 	}
 	for _, s := range m.snaps {
 		name := s.Commit.Body

@@ -77,14 +77,18 @@ func (c *check) allMoves(ctx context.Context) (_ []*vault.Move, err error) {
 // move takes in one move.
 func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need) error {
 	b := &book{name: m.Commit.Ledger, of: m.Commit, instead: oldOf(m.Commit, names)}
-	if err := c.v.LoadMove(ctx, m); err != nil {
+	take, err := c.load(ctx, b, m)
+	if err != nil {
 		for _, old := range m.Commit.Old {
 			c.moved[old] = append(c.moved[old], &moved{Move: m, book: b, bad: true})
+		}
+		if m.Ledger() == nil {
+			return c.damage(err, m.Commit.Ledger, b, harmsOfList)
 		}
 		return c.damage(err, m.Name.String(), b, harmsOfMove)
 	}
 	c.books = append(c.books, b)
-	if err := c.ledger(ctx, b, m.Ledger(), m.LostLedger()); err != nil {
+	if err := take(); err != nil {
 		return err
 	}
 	for _, n := range c.named(b) {
@@ -94,6 +98,26 @@ func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need)
 		c.moved[old] = append(c.moved[old], &moved{Move: m, book: b})
 	}
 	return nil
+}
+
+// load loads a move, and returns what takes in the packs it names.
+func (c *check) load(ctx context.Context, b *book, m *vault.Move) (take func() error, _ error) {
+	why := c.v.LoadMove(ctx, m)
+	if why == nil {
+		return func() error { return c.ledger(ctx, b, m.Ledger(), m.LostLedger()) }, nil
+	}
+	if !c.o.Deep || m.Ledger() != nil || !errors.Is(why, vault.ErrDamaged) {
+		return nil, why
+	}
+	// A restore takes what is listed; whether it is right, the packs tell.
+	if err := c.v.LoadListed(ctx, m); vault.IsRemote(err) {
+		return nil, err
+	} else if err != nil {
+		return nil, why
+	}
+	return func() error {
+		return errors.Join(c.damage(why, m.Commit.Ledger, b, harmsOfList), c.folders(ctx, b, m.Ledger()))
+	}, nil
 }
 
 const harmsOfMove = "the chunks it moved, where no other move has them"

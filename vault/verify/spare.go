@@ -13,13 +13,14 @@ import (
 // list is lost, and what stands in for it does not name. What cannot be read of
 // a manifest is told later.
 func (c *check) walkStands(ctx context.Context) error {
-	if !c.o.Deep {
+	if !c.o.Deep || len(c.stands) == 0 {
 		return nil
 	}
 	done := map[tree]bool{}
 	for _, s := range c.snaps {
 		b := c.bookOf(s)
-		if b.lost || len(c.standsOf(b)) == 0 {
+		stands := c.standsOf(b)
+		if b.lost || len(stands) == 0 {
 			continue
 		}
 		src, err := c.v.Source(ctx, s)
@@ -40,7 +41,7 @@ func (c *check) walkStands(ctx context.Context) error {
 					return err
 				}
 				if err == nil {
-					c.lackedBy(b, numbered{use.Ref.Series, use.Ref.Number})
+					c.lackedBy(b, stands, numbered{use.Ref.Series, use.Ref.Number})
 				}
 			}
 		}
@@ -48,17 +49,17 @@ func (c *check) walkStands(ctx context.Context) error {
 	return nil
 }
 
-// lackedBy notes that a book should name a pack.
-func (c *check) lackedBy(b *book, k numbered) {
+// lackedBy notes that a book, for whose lists these stand in, should name a pack.
+func (c *check) lackedBy(b *book, stands []*stand, k numbered) {
 	if c.find(b, k) != nil {
 		return
 	}
-	for _, st := range c.standsOf(b) {
+	for _, st := range stands {
 		if st.copied || !st.names(k) {
 			continue
 		}
 		c.lack(st, k, true)
-		if !slices.Contains(st.users[k], b) {
+		if n := len(st.users[k]); n == 0 || st.users[k][n-1] != b {
 			st.users[k] = append(st.users[k], b)
 		}
 	}

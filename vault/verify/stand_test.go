@@ -157,6 +157,13 @@ func TestStandInIsHeldAgainstTheCopy(t *testing.T) {
 	}
 	put(t, r.Room, r.away, r.held)
 	wantDoubt(t, r.Room, 0, 1)
+	// It says too that this one is nobody's.
+	dead := packsNamed(t, r.Room, r.away)[0]
+	dead.Number, dead.Sum = 5, [32]byte{1}
+	put(t, r.Room, dead.Name(), []byte("rotten"))
+	if res := check(t, r.Reopen(t), verify.Options{ReadData: 1}); len(res.Problems)+len(res.Doubts) > 0 || res.Unneeded != 1 {
+		t.Errorf("%+v", res)
+	}
 }
 
 // Whatever stands in for a list, all snapshots that need the list are asked what

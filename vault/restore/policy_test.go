@@ -124,7 +124,7 @@ func TestVerifyFindsSilentDifference(t *testing.T) {
 	src := newFake()
 	src.backup(t, dir)
 	to := filepath.Join(temp(t), "out")
-	run(t, src, Options{Target: to})
+	first := run(t, src, Options{Target: to})
 	names := []string{"medium", "large", "sparse", "all hole", "small/03/f3"}
 	for _, b := range []bounds{{}, {entries: 5, refs: 50, open: 9, bytes: 1 << 20}} {
 		for _, name := range names {
@@ -138,8 +138,20 @@ func TestVerifyFindsSilentDifference(t *testing.T) {
 			t.Errorf("with Verify %d files and %d links restored", res.Files, res.Links)
 		}
 		same(t, dir, to)
-		if res := run(t, src, Options{Target: to, Verify: true}); res.Files+res.Links != 0 {
+		var seen events
+		told := new(Progress)
+		res = run(t, src, Options{Target: to, Verify: true, OnEvent: seen.add, Progress: told, bounds: b})
+		if res.Files+res.Links != 0 || res.Verified != first.Files {
 			t.Errorf("the second time %+v", res)
+		}
+		n, bytes, allFiles, allBytes := told.Files.Load(), told.Bytes.Load(), told.TotalFiles.Load(), told.TotalBytes.Load()
+		if n != allFiles || bytes != allBytes || n < first.Files {
+			t.Errorf("progress ends at %d files and %d bytes, of %d and %d", n, bytes, allFiles, allBytes)
+		}
+		for _, name := range names {
+			if !slices.Contains(seen, "unchanged "+name) {
+				t.Errorf("not told that %s is as it should be: %q", name, seen)
+			}
 		}
 	}
 }

@@ -41,8 +41,10 @@ type farm struct {
 	rooms   [2]*vaulttest.Room
 	folders [2]string
 
+	rest sync.RWMutex // each thing done holds it for reading
+
 	mu        sync.Mutex
-	want      map[string]map[string]string // guarded by mu: files by snapshot ID
+	want      map[string][sha256.Size]byte // guarded by mu: brief of the files, by snapshot ID
 	forgotten map[string]bool              // guarded by mu: IDs that were ever to be forgotten
 
 	backups, late, restarts, forgets, back, condemned, deleted, stopped atomic.Int64
@@ -51,7 +53,7 @@ type farm struct {
 func newFarm(t *testing.T) *farm {
 	srv := servers.Start(t, servers.MinIO, servers.HTTP)
 	store := srv.Open(t, srv.NewBucket(t), "farm")
-	f := &farm{want: map[string]map[string]string{}, forgotten: map[string]bool{}}
+	f := &farm{want: map[string][sha256.Size]byte{}, forgotten: map[string]bool{}}
 	f.rooms[0] = vaulttest.On(t, store)
 	f.rooms[0].Safety = &hasty
 	f.rooms[1], _ = f.rooms[0].Enrol(t, vault.EnrolOptions{})
@@ -122,7 +124,7 @@ func (f *farm) backUp(ctx context.Context, i int, rng *rand.Rand) error {
 	f.backups.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.want[res.Snapshot] = files
+	f.want[res.Snapshot] = brief(files)
 	return nil
 }
 
@@ -139,14 +141,20 @@ func contents(dir string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[path] = brief(b)
+		out[path] = string(b)
 	}
 	return out, nil
 }
 
-// brief stands for bytes: what the test keeps of long soaks must not be what
+// brief stands for files: what the test keeps of long soaks must not be what
 // grows.
-func brief[T string | []byte](b T) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(b))) }
+func brief(files map[string]string) [sha256.Size]byte {
+	h := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(h, "%q %x\n", path, sha256.Sum256([]byte(files[path])))
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
 
 // forget forgets a snapshot, of whichever device, or brings one back.
 func (f *farm) forget(ctx context.Context, i int, rng *rand.Rand) error {
@@ -212,7 +220,9 @@ func (f *farm) prune(ctx context.Context, i int) error {
 func (f *farm) work(ctx context.Context, t *testing.T, what string, pause time.Duration, do func(*rand.Rand) error) {
 	rng := rand.New(rand.NewPCG(uint64(len(what)), uint64(what[0])))
 	for ctx.Err() == nil {
+		f.rest.RLock()
 		err := do(rng)
+		f.rest.RUnlock()
 		switch {
 		case err == nil, ctx.Err() != nil:
 		case errors.Is(err, state.ErrLocked):
@@ -264,7 +274,7 @@ func TestSoak(t *testing.T) {
 	g := gauge{length: length}
 	for ctx.Err() == nil && (len(g.uses) < 4 || !f.enough()) {
 		time.Sleep(100 * time.Millisecond)
-		g.look(t, time.Since(began))
+		g.look(t, time.Since(began), &f.rest)
 	}
 	g.check(t)
 	stop()
@@ -291,10 +301,7 @@ func (f *farm) check(t *testing.T) {
 		if err != nil {
 			t.Errorf("snapshot %s: %v", s.Short(), err)
 		}
-		for path, b := range got {
-			got[path] = brief(b)
-		}
-		if want := f.want[s.ID()]; err == nil && want != nil && !maps.Equal(got, want) {
+		if want, ok := f.want[s.ID()]; err == nil && ok && brief(got) != want {
 			t.Errorf("snapshot %s is not what was backed up", s.Short())
 		}
 	}

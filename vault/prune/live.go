@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"coffer/chunk"
@@ -25,6 +26,8 @@ type live struct {
 	pages   map[page]bool            // stretches of ledgers that were taken in
 	kept    map[ledger.FolderID]bool // folders of packs whose roll cannot be read: all of them stay
 	stands  map[string]bool          // ledgers that stand in for something
+	over    map[*vault.Said]bool     // moves without a map, which wake for nothing less than a name
+	spared  map[string]bool          // ledgers of those
 	keepAll bool                     // a ledger that is needed cannot be read: nothing goes that it could name
 	before  *ancestry
 }
@@ -69,7 +72,8 @@ type page struct {
 func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, error) {
 	l := &live{
 		v: v, past: past, objects: map[string]bool{}, packs: map[packID]need{}, movedOn: map[string]bool{},
-		repacks: map[packID][]*vault.Said{}, standIn: map[string][]*vault.Said{}, stands: map[string]bool{}, pages: map[page]bool{}, kept: map[ledger.FolderID]bool{}, before: newAncestry(past.Commits),
+		repacks: map[packID][]*vault.Said{}, standIn: map[string][]*vault.Said{}, stands: map[string]bool{}, pages: map[page]bool{}, kept: map[ledger.FolderID]bool{},
+		over: map[*vault.Said]bool{}, spared: map[string]bool{}, before: newAncestry(past.Commits),
 	}
 	moves := l.findRepacks()
 	if err := l.takeIn(ctx, l.roots()); err != nil {
@@ -77,6 +81,11 @@ func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, err
 	}
 	// A live move may itself need packs that others replace.
 	for {
+		if l.keepAll {
+			if err := l.findOver(ctx, moves); err != nil {
+				return nil, err
+			}
+		}
 		woken := l.wake(&moves)
 		if len(woken) == 0 {
 			return l, nil
@@ -161,11 +170,31 @@ func (l *live) findRepacks() []*vault.Said {
 	return moves
 }
 
+// findOver finds the moves whose map is not there any more. One that no ledger
+// in force names was deleted by a prune, with all that it needed, and it is not
+// missed. Where a ledger that cannot be read would name it, nothing is left to
+// find chunks by; what else there is of it stays.
+func (l *live) findOver(ctx context.Context, moves []*vault.Said) error {
+	for _, m := range moves {
+		if l.over[m] {
+			continue
+		}
+		_, err := l.v.FetchNamed(ctx, m.Body, maxProven)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			l.over[m], l.spared[m.Ledger] = true, true
+		case err != nil && !errors.Is(err, vault.ErrDamaged):
+			return err
+		}
+	}
+	return nil
+}
+
 // wake removes from moves, and returns, those that replace a pack that a live
 // ledger names, or one may that cannot be read.
 func (l *live) wake(moves *[]*vault.Said) (woken []*vault.Said) {
 	*moves = slices.DeleteFunc(*moves, func(m *vault.Said) bool {
-		needed := l.keepAll || slices.ContainsFunc(m.Old, func(old string) bool {
+		needed := l.keepAll && !l.over[m] || slices.ContainsFunc(m.Old, func(old string) bool {
 			p, err := ledger.ParsePackName(old)
 			_, named := l.packs[idOf(p)]
 			return err == nil && (named || l.isKept(p))
@@ -337,7 +366,7 @@ func (l *live) frees(m, c *vault.Said) bool {
 // has tells whether an object is live.
 func (l *live) has(k Kind, name string) bool {
 	if k != Packs {
-		return l.objects[name] || l.keepAll && (k == Rolls || l.stands[name])
+		return l.objects[name] || l.keepAll && (k == Rolls || l.stands[name] || l.spared[name])
 	}
 	p, err := ledger.ParsePackName(name)
 	return err == nil && (l.keepAll || l.packs[idOf(p)].live || l.isKept(p))

@@ -169,6 +169,58 @@ func TestLostLedgerSparesStandIns(t *testing.T) {
 	y.check()
 }
 
+// A move that went long ago is not missed because a list is lost that could
+// name what it replaced; but while only its map is gone, its ledger stays.
+func TestMovesThatAreOver(t *testing.T) {
+	over := func(t *testing.T) (y *yard, third string) {
+		y, second := twoFolders(t)
+		y.repack()
+		y.time.pass(2 * day)
+		y.repack()
+		y.remove("stays")
+		third = y.more("last", 4)
+		y.forget(second)
+		y.time.pass(9 * day)
+		if n := len(y.under("moves/")); n != 1 {
+			t.Fatalf("%d moves", n)
+		}
+		return y, third
+	}
+	t.Run("gone", func(t *testing.T) {
+		y, third := over(t)
+		y.settled()
+		if left := y.under("moves/"); len(left) != 0 {
+			t.Fatalf("left: %q", left)
+		}
+		y.lose(none, y.ledgerOf(third))
+		y.forgetCache()
+		y.settled()
+		y.check()
+	})
+	t.Run("map lost", func(t *testing.T) {
+		y, third := over(t)
+		moves, err := y.room.Lent(t).Moves(t.Context())
+		if err != nil || len(moves) != 1 {
+			t.Fatal(moves, err)
+		}
+		for _, lost := range []string{moves[0].Commit.Body, y.ledgerOf(third)} {
+			y.memory().Overwrite(lost, []byte("rotten"))
+		}
+		y.forgetCache()
+		if p := y.make(all); !has(p.Stops, moves[0].Commit.Body) {
+			t.Errorf("a map that is rotten is not told: %v", p.Stops)
+		}
+		if err := y.room.Store.Delete(t.Context(), moves[0].Commit.Body); err != nil {
+			t.Fatal(err)
+		}
+		y.dismiss(y.ledgerOf(third))
+		y.settled()
+		if !slices.Contains(y.under("ledgers/"), moves[0].Commit.Ledger) {
+			t.Error("the ledger of a move without a map went while a list is lost")
+		}
+	})
+}
+
 // dismiss says that deletion need not wait for objects.
 func (y *yard) dismiss(objects ...string) {
 	y.t.Helper()

@@ -47,7 +47,7 @@ var fields = []field{
 	{"seal", "chunk/seal/open.go", "chunk/seal", true},
 	{"files", "files/place.go files/writer.go", "files", true},
 	{"prune", "vault/prune/live.go vault/prune/look.go vault/prune/plan.go vault/prune/run.go vault/prune/object.go", "vault/prune", false},
-	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune:Writer|Late|Meanwhile|Two|Revoked|Progress", false},
+	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune:Writer|Late|Meanwhile|Two|Revoked|Progress", true},
 	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest:Forget|Gone|Pin|Undelete|Roles|Revoke|LostLists vault/prune:Forget|Floor|Role|Dismiss|MayNot|Revoked|Writer", true},
 }
 

@@ -178,7 +178,8 @@ type expansion struct {
 	ctx   context.Context
 	get   Get
 	entry *Entry
-	left  int64 // bytes that the refs still to come may stand for
+	in    chunk.Ref // the list chunk that is read; none for the entry's own refs
+	left  int64     // bytes that the refs still to come may stand for
 	yield func(Use, error) bool
 }
 
@@ -195,7 +196,8 @@ func (x *expansion) refs(depth int, refs []chunk.Ref) bool {
 
 func (x *expansion) data(r chunk.Ref) bool {
 	if x.left -= r.Len; x.left < 0 {
-		x.yield(Use{}, fmt.Errorf("%q: its lists hold more content than its %d bytes", x.entry.Path, x.entry.Size))
+		err := fmt.Errorf("its lists hold more content than its %d bytes", x.entry.Size)
+		x.yield(Use{}, &SegmentError{Ref: x.in, From: x.entry.Path, To: x.entry.Path, Err: err})
 		return false
 	}
 	return x.yield(Use{chunk.Data, r, x.entry.Path}, nil)
@@ -209,5 +211,6 @@ func (x *expansion) list(depth int, r chunk.Ref) bool {
 	if err != nil {
 		return x.yield(Use{}, err) && x.ctx.Err() == nil
 	}
+	x.in = r
 	return x.refs(depth-1, refs)
 }

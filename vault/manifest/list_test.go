@@ -196,8 +196,8 @@ func TestForgedListsAreRefused(t *testing.T) {
 	for _, err := range Refs(t.Context(), e, s.get) {
 		last = err
 	}
-	if last == nil {
-		t.Error("more content than the size says")
+	if fault, ok := errors.AsType[*SegmentError](last); !ok || fault.Ref.ID == (chunk.ID{}) || fault.From != "big" {
+		t.Errorf("more content than the size says: %v", last)
 	}
 }
 

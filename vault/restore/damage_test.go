@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pkg/xattr"
 
@@ -266,6 +267,35 @@ func TestBadLists(t *testing.T) {
 		noTemps(t, to)
 		if names, _ := os.ReadDir(to); len(names) != 1 {
 			t.Errorf("%d files are there", len(names))
+		}
+	}
+}
+
+// A file of the target that fits a list of chunks as far as that goes is not
+// equal to a file that the list does not fit.
+func TestBadListsOfWhatIsThere(t *testing.T) {
+	src := newFake()
+	short := src.file(t, "short", noise(200_000, 2))
+	short.Size += 10
+	over := src.file(t, "over", noise(200_000, 4))
+	over.Size -= 10
+	tiny := src.file(t, "tiny", "0123456789")
+	tiny.Size = 20
+	src.save(t, "/r", dirEntry(""), over, short, tiny)
+	there := map[string]string{"short": noise(200_000, 2) + "0123456789", "over": noise(200_000, 4)[:199_990], "tiny": "0123456789" + strings.Repeat("\x00", 10)}
+	for _, b := range []bounds{{}, {entries: 9, refs: 10, open: 9, bytes: 1 << 20}} {
+		to := temp(t)
+		for name, content := range there {
+			writeFile(t, filepath.Join(to, name), content)
+			must(t, os.Chmod(filepath.Join(to, name), 0o644))
+			must(t, os.Chtimes(filepath.Join(to, name), time.Time{}, time.Unix(someTime.Sec, int64(someTime.Nsec))))
+		}
+		if res := run(t, src, Options{Target: to, bounds: b}); res.Unchanged < 3 {
+			t.Errorf("not taken for equal by size and time: %+v", res)
+		}
+		res, err := Run(t.Context(), src, Options{Target: to, Verify: true, bounds: b})
+		if !errors.Is(err, vault.ErrDamaged) || !slices.Equal(paths(res.Damaged), []string{"over", "short", "tiny"}) || res.Verified != 0 {
+			t.Errorf("%v: %+v", err, res)
 		}
 	}
 }

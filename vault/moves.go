@@ -98,14 +98,18 @@ func (s *Source) follow(ctx context.Context, old ledger.Pack, w *wanted, cause e
 }
 
 // movedBy splits what is not done, and of which the move was not asked before,
-// by the packs in which the move has it.
+// by the packs in which the move has it. One chunk may be wanted many times.
 func (w *wanted) movedBy(m *Move, been way) []*wanted {
 	at := map[packKey][]int{}
 	for i, ref := range w.refs {
 		if to, ok := m.where[ref.ID]; ok && !w.done[i] && !been[step{m, ref.ID}] {
-			been[step{m, ref.ID}] = true
 			k := packKey{to.Series, to.Number}
 			at[k] = append(at[k], i)
+		}
+	}
+	for _, is := range at {
+		for _, i := range is {
+			been[step{m, w.refs[i].ID}] = true
 		}
 	}
 	var parts []*wanted

@@ -107,3 +107,35 @@ func TestRealDamage(t *testing.T) {
 	}
 	noTemps(t, to)
 }
+
+// A file has the same chunk many times, and its pack was healed: cat asks for
+// the chunk as often as the file has it, and gets it.
+func TestRepeatedChunkThatWasMoved(t *testing.T) {
+	dir := temp(t)
+	content := noise(1<<20, 5) + strings.Repeat("x", 18<<20)
+	writeFile(t, dir+"/a", content)
+	room, _ := saved(t, dir)
+	must(t, os.Remove(dir+"/a"))
+	for info, err := range room.Store.List(t.Context(), "packs/", "") {
+		must(t, err)
+		if info.Size > 1<<20 {
+			must(t, room.Store.Delete(t.Context(), info.Name))
+		}
+	}
+	writeFile(t, dir+"/b", content)
+	res, err := backup.Run(t.Context(), room.Reopen(t), backup.Options{Project: trust.ProjectID("00112233445566aa"), Label: "p", Roots: []string{dir}, Host: "h"})
+	must(t, err)
+	if res.Healed.Packs == 0 || res.Healed.Left > 0 {
+		t.Fatalf("%+v", res.Healed)
+	}
+	v := room.Lent(t)
+	snap, err := v.Find(t.Context(), "latest~1", vault.Filter{})
+	must(t, err)
+	src, err := v.Source(t.Context(), snap)
+	must(t, err)
+	var out bytes.Buffer
+	must(t, Cat(t.Context(), src, "a", &out))
+	if out.String() != content {
+		t.Error("cat differs")
+	}
+}

@@ -113,19 +113,23 @@ func TestRealDamage(t *testing.T) {
 func TestRepeatedChunkThatWasMoved(t *testing.T) {
 	dir := temp(t)
 	content := noise(1<<20, 5) + strings.Repeat("x", 18<<20)
+	room := vaulttest.New(t)
+	backUp := func() backup.Result {
+		res, err := backup.Run(t.Context(), room.Reopen(t), backup.Options{Project: trust.ProjectID("00112233445566aa"), Label: "p", Roots: []string{dir}, Host: "h", Workers: 1})
+		must(t, err)
+		return res
+	}
 	writeFile(t, dir+"/a", content)
-	room, _ := saved(t, dir)
+	backUp()
 	must(t, os.Remove(dir+"/a"))
 	for info, err := range room.Store.List(t.Context(), "packs/", "") {
 		must(t, err)
-		if info.Size > 1<<20 {
+		if info.Size > 1<<20 { // the one with the content
 			must(t, room.Store.Delete(t.Context(), info.Name))
 		}
 	}
 	writeFile(t, dir+"/b", content)
-	res, err := backup.Run(t.Context(), room.Reopen(t), backup.Options{Project: trust.ProjectID("00112233445566aa"), Label: "p", Roots: []string{dir}, Host: "h"})
-	must(t, err)
-	if res.Healed.Packs == 0 || res.Healed.Left > 0 {
+	if res := backUp(); res.Healed.Packs != 1 || res.Healed.Left > 0 {
 		t.Fatalf("%+v", res.Healed)
 	}
 	v := room.Lent(t)

@@ -44,6 +44,16 @@ func (m *Move) To(id chunk.ID) (chunk.Ref, bool) {
 	return ref, ok
 }
 
+// Numbers returns the numbers of the packs in which the move has chunks. It must
+// be loaded.
+func (m *Move) Numbers() *ledger.Set {
+	used := new(ledger.Set)
+	for _, ref := range m.where {
+		used.Add(ref.Series, ref.Number)
+	}
+	return used
+}
+
 // MaxMoves bounds how often a chunk may have been moved on, or a list stood in
 // for: five years of a repack each week that each time meets the same chunk. It
 // is part of the format.
@@ -287,13 +297,9 @@ func (v *Vault) LoadListed(ctx context.Context, m *Move) error {
 	if err := v.loadMap(ctx, m); err != nil {
 		return err
 	}
-	used := new(ledger.Set)
-	for _, ref := range m.where {
-		used.Add(ref.Series, ref.Number)
-	}
 	var packs []ledger.Pack
 	src := v.source(nil)
-	for series, number := range used.All() {
+	for series, number := range m.Numbers().All() {
 		p, err := src.listedPack(ctx, series, number)
 		if err != nil && !isDamage(err) {
 			return err

@@ -91,6 +91,7 @@ func (c *check) move(ctx context.Context, m *vault.Move, names map[string]*need)
 	if err := take(); err != nil {
 		return err
 	}
+	c.lackedByMove(b, m)
 	for _, n := range c.named(b) {
 		names[n.pack.Name()] = n
 	}

@@ -115,7 +115,7 @@ func (c *check) keepProofs(packs []string) error {
 		return c.v.State().WriteSmall(proofsFile, p)
 	}
 	for _, st := range c.stands {
-		if st != nil && !st.copied && !c.unnamed { // a copy may go, and what it said with it
+		if st != nil && !st.copied && !c.unnamed && len(c.lackedFor(st)) == 0 { // a copy may go, and what it said with it
 			p.Lists = append(p.Lists, st.key())
 			p.Spares = append(p.Spares, st.spares()...)
 		}
@@ -281,5 +281,12 @@ func (j *judge) wasProven(n *need) bool {
 
 // stands tells whether all that a move has moved is certainly there.
 func (j *judge) stands(m *moved) bool {
-	return !m.bad && !m.book.lost && !slices.ContainsFunc(j.c.named(m.book), func(to *need) bool { return !j.whole(to) })
+	return !m.bad && !m.book.lost && !slices.ContainsFunc(j.c.standsOf(m.book), func(st *stand) bool { return !j.c.isSure(st) }) &&
+		!slices.ContainsFunc(j.c.named(m.book), func(to *need) bool { return !j.whole(to) })
+}
+
+// isSure tells whether what stands in for a list is known to name, with its
+// spares, all that is needed of the list.
+func (c *check) isSure(st *stand) bool {
+	return st.copied || c.proven.ofList(st) && c.proven.read(c.snapsOfStand(st))
 }

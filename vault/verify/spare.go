@@ -49,6 +49,23 @@ func (c *check) walkStands(ctx context.Context) error {
 	return nil
 }
 
+// lackedByMove notes, with the identity, what the map of a move says that its list
+// should name, and what stands in for the list does not. Where nothing stands in
+// for it, a pack that has gone is named by the moves that replace it.
+func (c *check) lackedByMove(b *book, m *vault.Move) {
+	if !c.o.Deep || b.lost {
+		return
+	}
+	stands := c.standsOf(b)
+	for series, number := range m.Numbers().All() {
+		k := numbered{series, number}
+		c.lackedBy(b, stands, k)
+		if p, ok := c.oldPacks().Pack(series, number); ok && len(stands) == 0 && m.LostLedger() != nil && c.find(b, k) == nil {
+			c.needs(b, c.need(p))
+		}
+	}
+}
+
 // lackedBy notes that a book, for whose lists these stand in, should name a pack.
 func (c *check) lackedBy(b *book, stands []*stand, k numbered) {
 	if c.find(b, k) != nil {

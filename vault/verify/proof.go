@@ -20,7 +20,7 @@ import (
 type proofs struct {
 	At    time.Time `json:"at"`
 	Packs []string  `json:"packs,omitempty"` // bad packs: see check.proofOf
-	Lists []string  `json:"lists,omitempty"` // ledgers and rolls for which others stand in: see stand.key
+	Lists []string  `json:"lists,omitempty"` // ledgers and rolls for which others stand in: see stand.keyOf
 	// Ledgers are the beginnings of the hashes in the names of the ledgers that
 	// were read then: 16 hex digits each.
 	Ledgers []string `json:"ledgers,omitempty"`
@@ -34,7 +34,7 @@ type proofs struct {
 // A spare is a pack that snapshots need and that what stands in for a list does
 // not name: once proven, it is missed like any other.
 type spare struct {
-	List string `json:"list"` // see stand.key
+	List string `json:"list"` // see stand.keyOf
 	Pack string `json:"pack"` // full name
 	Size int64  `json:"size,omitempty"`
 	// Ledgers are those whose snapshots need it, as in proofs; none: any whose
@@ -116,7 +116,7 @@ func (c *check) keepProofs(packs []string) error {
 	}
 	for _, st := range c.stands {
 		if st != nil && !st.copied && !c.unnamed && len(c.lackedFor(st)) == 0 { // a copy may go, and what it said with it
-			p.Lists = append(p.Lists, st.key())
+			p.Lists = append(p.Lists, st.key)
 			p.Spares = append(p.Spares, st.spares()...)
 		}
 	}
@@ -152,7 +152,7 @@ func (p *proofs) ofPack(name string, moves []*moved) bool {
 
 // ofList tells whether it was proven that all packs are there which snapshots
 // need of a list.
-func (p *proofs) ofList(st *stand) bool { return p.lists[st.key()] }
+func (p *proofs) ofList(st *stand) bool { return p.lists[st.key] }
 
 // spares are the packs for a proof that manifests need beyond what it names.
 func (st *stand) spares() (out []spare) {
@@ -161,7 +161,7 @@ func (st *stand) spares() (out []spare) {
 		if n == nil {
 			continue
 		}
-		s := spare{List: st.key(), Pack: n.pack.Name(), Size: n.pack.Size}
+		s := spare{List: st.key, Pack: n.pack.Name(), Size: n.pack.Size}
 		if len(books) <= maxUsers {
 			for _, b := range books {
 				s.Ledgers = append(s.Ledgers, short(b.name))

@@ -157,7 +157,7 @@ func (c *check) needProven(st *stand, b *book) {
 	if c.o.Deep || st.copied {
 		return // then it is found out once more, or known
 	}
-	for _, s := range c.proven.spares[st.key()] {
+	for _, s := range c.proven.spares[st.key] {
 		p, err := ledger.ParsePackName(s.Pack)
 		if err != nil || len(s.Ledgers) > 0 && !slices.Contains(s.Ledgers, short(b.name)) {
 			continue

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +21,7 @@ const harmsOfList = "nothing that restore does not find by other means, with the
 type stand struct {
 	name  string
 	why   error
+	key   string   // see keyOf
 	moves []string // base names of those that say so
 	books []*book
 	packs []ledger.Pack
@@ -33,8 +35,15 @@ type stand struct {
 	there int                  // of them, those that are listed
 }
 
-// key stands for it in proofs: of another move nothing was proven.
-func (s *stand) key() string { return s.name + " " + strings.Join(s.moves, " ") }
+// keyOf is what it is called in proofs: of another move, or of another list of
+// the same moves, of which one may be lost and come back, nothing was proven.
+func (s *stand) keyOf() string {
+	h := sha256.New()
+	for _, p := range s.packs {
+		fmt.Fprintln(h, p.Name())
+	}
+	return fmt.Sprintf("%s %s %x", s.name, strings.Join(s.moves, " "), h.Sum(nil)[:8])
+}
 
 // standIn returns what stands in for a ledger or roll that cannot be read, or
 // nil.
@@ -86,6 +95,7 @@ func (c *check) newStand(ctx context.Context, name string, why error) (*stand, e
 		return nil, err
 	}
 	st.packs, err = c.v.PacksNamed(ctx, l)
+	st.key = st.keyOf()
 	return st, err
 }
 

@@ -286,3 +286,28 @@ func TestStandInLacksWhatIsDead(t *testing.T) {
 		t.Errorf("after that: %+v", res)
 	}
 }
+
+// What was proven of a list that stands in says nothing of another one, which is
+// back though it was lost, too.
+func TestProofIsOfTheListThatStoodIn(t *testing.T) {
+	r := newRolled(t, false, false, nil)
+	put(t, r.Room, r.away, r.held)
+	moves, err := r.Lent(t).Moves(t.Context())
+	if err != nil || len(moves) != 1 {
+		t.Fatal(moves, err)
+	}
+	lacking, roll := moves[0].Commit.Ledger, moves[0].Commit.Old[0]
+	list, err := r.Store.Get(t.Context(), nil, lacking, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(t, r.Room, lacking)
+	packs := packsNamed(t, r.Room, packsOf(t, r.Room, chunk.Data)...)
+	if err := r.Reopen(t).Replace(t.Context(), []string{roll}, packs, nil); err != nil {
+		t.Fatal(err)
+	}
+	check(t, lentDevice(t, r.Room), verify.Options{Deep: true})
+	wantDoubt(t, r.Room, 0, 1)
+	put(t, r.Room, lacking, list)
+	wantDoubt(t, r.Room, 1, 0)
+}

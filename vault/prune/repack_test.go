@@ -151,11 +151,18 @@ func TestRepackTwice(t *testing.T) {
 	y.deep()
 }
 
-// Without the identity there is nothing to repack with.
+// Without the identity there is nothing to repack with, and that is said before
+// anything is looked at.
 func TestRepackNeedsKit(t *testing.T) {
 	y, _, _ := story(t)
-	if _, err := y.tryPrune(t.Context(), prune.Options{Repack: true}); !errors.Is(err, vault.ErrNoIdentity) {
-		t.Error(err)
+	asked := 0
+	v, err := y.on(t, y.room.With(hook(y.room.Store, func(remote.Op, string) error { asked++; return nil }))).open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked = 0
+	if p, err := prune.Make(t.Context(), v, prune.Options{Repack: true}); !errors.Is(err, vault.ErrNoIdentity) || p != nil || asked > 0 {
+		t.Errorf("%v, %v, after %d requests", p, err, asked)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"coffer/remote"
@@ -93,14 +94,18 @@ func TestRevokedMeanwhile(t *testing.T) {
 }
 
 // afterMoves is a store that calls do when the first look begins after a move
-// was committed.
+// was committed. do may use the store.
 func afterMoves(s remote.Store, do func()) remote.Store {
+	var mu sync.Mutex
 	moved, done := false, false
 	return hook(s, func(op remote.Op, name string) error {
 		n, err := commit.ParseName(name)
+		mu.Lock()
 		moved = moved || op == remote.OpPublish && err == nil && n.Kind == commit.Move
-		if moved && !done && op == remote.OpList && name == "trust/" {
-			done = true
+		due := moved && !done && op == remote.OpList && name == "trust/"
+		done = done || due
+		mu.Unlock()
+		if due {
 			do()
 		}
 		return nil

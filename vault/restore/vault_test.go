@@ -3,12 +3,14 @@ package restore
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"coffer/files/treecmp"
+	"coffer/remote"
 	"coffer/vault"
 	"coffer/vault/backup"
 	"coffer/vault/trust"
@@ -141,5 +143,58 @@ func TestRepeatedChunkThatWasMoved(t *testing.T) {
 	must(t, Cat(t.Context(), src, "a", &out))
 	if out.String() != content {
 		t.Error("cat differs")
+	}
+}
+
+// A request that fails, whichever it is, fails a restore, and what it restored
+// until then is whole.
+func TestRestoreFailsWithTheRemote(t *testing.T) {
+	dir := zoo(t)
+	room, _ := saved(t, dir)
+	n := vaulttest.EachFails(t, room, func(r *vaulttest.Room, arm func()) error {
+		v := r.Lent(t)
+		arm()
+		snap, err := v.Find(t.Context(), "latest", vault.Filter{})
+		if err != nil {
+			return err
+		}
+		src, err := v.Source(t.Context(), snap)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(temp(t), "out")
+		res, err := Run(t.Context(), src, Options{Target: to, Verify: true})
+		if res.Damaged.Count > 0 {
+			t.Errorf("told as damage: %v", res.Damaged.First)
+		}
+		if err == nil {
+			same(t, dir, to)
+		}
+		return err
+	})
+	t.Logf("%d requests", n)
+}
+
+// Bodies open with the identity of the vault, and with no other one.
+func TestBodyNeedsItsIdentity(t *testing.T) {
+	room, _ := saved(t, zoo(t))
+	v := room.Lent(t)
+	snap, err := v.Find(t.Context(), "latest", vault.Filter{})
+	must(t, err)
+	fresh := &vault.Snapshot{Name: snap.Name}
+	if body, err := v.Body(t.Context(), fresh); err != nil || body.Label != "p" || fresh.Commit == nil {
+		t.Errorf("%+v, %v", body, err)
+	}
+	if _, err := room.Vault.Body(t.Context(), snap); !errors.Is(err, vault.ErrNoIdentity) {
+		t.Errorf("without the kit: %v", err)
+	}
+	failing := room.With(&vaulttest.Hook{Store: room.Store, Before: func(_ remote.Op, name string) error {
+		if name == snap.Name.String() {
+			return fs.ErrPermission
+		}
+		return nil
+	}}).Lent(t)
+	if body, err := failing.Body(t.Context(), &vault.Snapshot{Name: snap.Name}); !errors.Is(err, fs.ErrPermission) || body != nil {
+		t.Errorf("a commit that cannot be fetched: %v", err)
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -400,25 +398,14 @@ func TestForgetFailsWithTheStore(t *testing.T) {
 		},
 		"lost": func(v *vault.Vault) error { _, err := v.LostLists(t.Context()); return err },
 	} {
-		failed := 0
-		for more := true; more; {
-			c, store := l.Image(t), l.mem.Clone()
-			var at atomic.Int64
-			at.Store(1 << 32) // while it opens
-			v := c.With(&vaulttest.Hook{Store: store, Before: func(remote.Op, string) error {
-				if at.Add(-1) == 0 {
-					return fs.ErrPermission
-				}
-				return nil
-			}}).Reopen(t)
-			at.Store(int64(failed) + 1)
-			err := act(v)
-			if more = at.Load() <= 0; !more {
-				must(t, err)
-			} else if failed++; !errors.Is(err, fs.ErrPermission) {
-				t.Errorf("%s, when request %d fails: %v", what, failed, err)
-			}
-		}
+		failed := vaulttest.EachFails(t, l.Room, func(r *vaulttest.Room, arm func()) error {
+			// Each on a copy, as nothing was done yet.
+			r.Home = l.Image(t).Home
+			r.Store.(*vaulttest.Hook).Store = l.mem.Clone()
+			v := r.Reopen(t)
+			arm()
+			return act(v)
+		})
 		if failed == 0 {
 			t.Errorf("%s asks the store for nothing", what)
 		}

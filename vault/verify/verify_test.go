@@ -95,6 +95,26 @@ func TestMissingObjects(t *testing.T) {
 	}
 }
 
+// A request that fails, whichever it is, fails a verify: what was not read is
+// neither whole nor damaged.
+func TestVerifyFailsWithTheRemote(t *testing.T) {
+	room, dir := filled(t)
+	write(t, dir, "d", 7)
+	backUp(t, room.Reopen(t), dir)
+	for what, o := range map[string]verify.Options{"plain": {}, "bytes": {ReadData: 1}, "deep": {Deep: true}} {
+		n := vaulttest.EachFails(t, room, func(r *vaulttest.Room, arm func()) error {
+			v := r.Lent(t)
+			arm()
+			res, err := verify.Run(t.Context(), v, o)
+			if len(res.Problems) > 0 || err == nil && res.Snapshots != 2 {
+				t.Errorf("%s: %+v", what, res)
+			}
+			return err
+		})
+		t.Logf("%s: %d requests", what, n)
+	}
+}
+
 // What is gone must not be relied on by the next run, whether verify found it
 // first or the run itself: its snapshot holds everything that is still on the
 // disk.

@@ -154,8 +154,8 @@ func (r *Run) writeLedgerAndBody(ctx context.Context, d *draft, s NewSnapshot) e
 // writeLedger stores the ledger of used, and the rolls that became due.
 func (r *Run) writeLedger(ctx context.Context, d *draft, used *ledger.Set) (string, error) {
 	names := &packNames{known: r.known, rolls: map[ledger.FolderID]usedRoll{}}
-	for id := range used.Folders() {
-		if err := r.prepareRoll(ctx, d, names, id); err != nil {
+	for id, needed := range used.Folders() {
+		if err := r.prepareRoll(ctx, d, names, id, needed); err != nil {
 			return "", err
 		}
 	}
@@ -204,19 +204,24 @@ func (n *packNames) Roll(id ledger.FolderID) (string, ledger.Bits, bool) {
 
 // prepareRoll finds the roll of a folder, or writes it when the folder's
 // numbers are used up. Progress writes none: its run may still have packs of
-// the folder on their way. A roll that lacks a pack is not used.
-func (r *Run) prepareRoll(ctx context.Context, d *draft, names *packNames, id ledger.FolderID) error {
+// the folder on their way. A roll that lacks a pack which is needed is not used;
+// one that lists others, which were moved or lost since, is.
+func (r *Run) prepareRoll(ctx context.Context, d *draft, names *packNames, id ledger.FolderID, needed *ledger.Bits) error {
 	name, packs, err := r.rollFor(ctx, d, names, id)
 	if err != nil || name == "" {
 		return err
 	}
 	u := usedRoll{name: name}
+	var good ledger.Bits
 	for _, p := range packs {
+		u.lists.Add(p.Number)
 		if now, ok := names.Pack(id.Series, p.Number); ok && now.Sum == p.Sum {
-			u.lists.Add(p.Number)
+			good.Add(p.Number)
 		}
 	}
-	names.rolls[id] = u
+	if needed.Within(&good) {
+		names.rolls[id] = u
+	}
 	return nil
 }
 

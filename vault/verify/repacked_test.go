@@ -11,6 +11,7 @@ import (
 	"coffer/chunk"
 	"coffer/remote"
 	"coffer/vault"
+	"coffer/vault/state"
 	"coffer/vault/vaulttest"
 	"coffer/vault/verify"
 )
@@ -94,4 +95,37 @@ func (p *lastPublish) Publish(ctx context.Context) error {
 		}
 	}
 	return errCut
+}
+
+// A roll lists a pack that was repacked and has gone. The next snapshot needs all
+// else that the roll lists, and not that.
+func TestRollListsWhatWasRepacked(t *testing.T) {
+	room, dir := vaulttest.New(t), t.TempDir()
+	for i, name := range []string{"a", "b"} {
+		write(t, dir, name, byte(i+1))
+		backUp(t, room.Reopen(t), dir)
+	}
+	if _, err := room.Dir(t).UpdateDevice(func(d *state.Device) error {
+		for i := range d.Series {
+			if d.Series[i].Kind == string(chunk.Data) {
+				d.Series[i].Next = 1024 // as if its first folder were full
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "c", 3)
+	backUp(t, room.Reopen(t), dir)
+	gone := packsOf(t, room, chunk.Data)[0]
+	repack(t, room, gone)
+	remove(t, room, gone)
+	write(t, dir, "d", 4)
+	last := backUp(t, room.Reopen(t), dir).Snapshot
+	if got := room.Read(t, last); len(got) < 4 {
+		t.Errorf("restored: %d files", len(got))
+	}
+	if res := wantDoubt(t, room, 0, 0); res.Repacked != 1 {
+		t.Errorf("%+v", res)
+	}
 }

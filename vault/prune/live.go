@@ -28,7 +28,7 @@ type live struct {
 	stands  map[string]bool          // ledgers that stand in for something
 	over    map[*vault.Said]bool     // moves without a map, which wake for nothing less than a name
 	spared  map[string]bool          // ledgers of those
-	keepAll bool                     // a ledger that is needed cannot be read: nothing goes that it could name
+	keepAll bool                     // a ledger that is needed cannot be read, or a move may be that has no map: nothing goes that it could name
 	before  *ancestry
 }
 
@@ -81,10 +81,8 @@ func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, err
 	}
 	// A live move may itself need packs that others replace.
 	for {
-		if l.keepAll {
-			if err := l.findOver(ctx, moves); err != nil {
-				return nil, err
-			}
+		if err := l.findOver(ctx, moves); err != nil {
+			return nil, err
 		}
 		woken := l.wake(&moves)
 		if len(woken) == 0 {
@@ -170,34 +168,48 @@ func (l *live) findRepacks() []*vault.Said {
 	return moves
 }
 
-// findOver finds the moves whose map is not there any more. One that no ledger
-// in force names was deleted by a prune, with all that it needed, and it is not
-// missed. Where a ledger that cannot be read would name it, nothing is left to
-// find chunks by; what else there is of it stays.
+// findOver finds those moves whose map is not there any more, of the ones that a
+// list may need which cannot be read. One that no ledger in force names was
+// deleted by a prune, with all that it needed, and it is not missed. Where the
+// list would name it, nothing is left to find chunks by; what else there is of it
+// stays, and so do all packs, since nobody knows which it had filled.
 func (l *live) findOver(ctx context.Context, moves []*vault.Said) error {
+	all := l.keepAll
 	for _, m := range moves {
-		if l.over[m] {
+		if l.over[m] || !l.mayNeed(m) {
 			continue
 		}
 		_, err := l.v.FetchNamed(ctx, m.Body, maxProven)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			l.over[m], l.spared[m.Ledger] = true, true
+			l.over[m], l.spared[m.Ledger], l.keepAll = true, true, true
 		case err != nil && !errors.Is(err, vault.ErrDamaged):
 			return err
 		}
 	}
+	if l.keepAll && !all {
+		return l.findOver(ctx, moves) // now the list may need any of them
+	}
 	return nil
+}
+
+// mayNeed tells whether a list that cannot be read may name a pack that a move
+// replaces.
+func (l *live) mayNeed(m *vault.Said) bool {
+	return l.keepAll || slices.ContainsFunc(m.Old, func(old string) bool {
+		p, err := ledger.ParsePackName(old)
+		return err == nil && l.isKept(p)
+	})
 }
 
 // wake removes from moves, and returns, those that replace a pack that a live
 // ledger names, or one may that cannot be read.
 func (l *live) wake(moves *[]*vault.Said) (woken []*vault.Said) {
 	*moves = slices.DeleteFunc(*moves, func(m *vault.Said) bool {
-		needed := l.keepAll && !l.over[m] || slices.ContainsFunc(m.Old, func(old string) bool {
+		needed := l.mayNeed(m) && !l.over[m] || slices.ContainsFunc(m.Old, func(old string) bool {
 			p, err := ledger.ParsePackName(old)
 			_, named := l.packs[idOf(p)]
-			return err == nil && (named || l.isKept(p))
+			return err == nil && named
 		})
 		if needed {
 			woken = append(woken, m)

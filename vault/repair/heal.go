@@ -222,18 +222,25 @@ func (h *healer) isMoved(ctx context.Context, old string, id chunk.ID, been map[
 }
 
 // packsOf loads a move and returns the packs that it names. One that is damaged
-// names none.
+// names none. Where its list is lost, packs are found as a restore does: what
+// stands in may lack some, or nothing does.
 func (h *healer) packsOf(ctx context.Context, mv *vault.Move) (map[key]ledger.Pack, error) {
 	if packs, ok := h.named[mv]; ok {
 		return packs, nil
 	}
 	packs := map[key]ledger.Pack{}
 	err := h.v.LoadMove(ctx, mv)
+	if errors.Is(err, vault.ErrDamaged) && mv.Ledger() == nil {
+		err = h.v.LoadListed(ctx, mv)
+	}
 	if err == nil {
 		var list []ledger.Pack
 		list, err = h.v.PacksNamed(ctx, mv.Ledger())
 		for _, p := range list {
 			packs[key{p.Series, p.Number}] = p
+		}
+		if mv.LostLedger() != nil {
+			h.addUnnamed(mv, packs)
 		}
 	}
 	if vault.IsRemote(err) {
@@ -241,6 +248,31 @@ func (h *healer) packsOf(ctx context.Context, mv *vault.Move) (map[key]ledger.Pa
 	}
 	h.named[mv] = packs
 	return packs, nil
+}
+
+// addUnnamed adds the packs in which a move has chunks and which packs lacks: the
+// only one that is listed under the number, or the only one that was moved on.
+func (h *healer) addUnnamed(mv *vault.Move, packs map[key]ledger.Pack) {
+	lacks := map[key][]ledger.Pack{}
+	for series, number := range mv.Numbers().All() {
+		if _, ok := packs[key{series, number}]; !ok {
+			lacks[key{series, number}] = nil
+		}
+	}
+	for name, size := range h.listed {
+		p, err := ledger.ParsePackName(name)
+		if there, ok := lacks[key{p.Series, p.Number}]; ok && err == nil {
+			p.Size = size
+			lacks[key{p.Series, p.Number}] = append(there, p)
+		}
+	}
+	for k, there := range lacks {
+		if len(there) == 1 {
+			packs[k] = there[0]
+		} else if p, ok := h.old.Pack(k.series, k.number); ok {
+			packs[k] = p
+		}
+	}
 }
 
 // find notes where a wanted chunk is as well.

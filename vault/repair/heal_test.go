@@ -187,6 +187,9 @@ func TestLedgerOfAMoveIsLost(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.wantReadable()
+			if kinds, _ := s.repair(true); len(kinds) > 0 {
+				t.Errorf("there is still something to repair: %v", kinds)
+			}
 			continue
 		}
 		kinds, _ := s.repair(false)

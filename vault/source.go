@@ -217,6 +217,9 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, stood bool, serie
 	f := &l.Folders[i]
 	packs := f.Packs
 	if f.Roll != "" {
+		if !f.All && !f.Bits.Has(number) {
+			return s.unnamed(ctx, series, number, stood)
+		}
 		var err error
 		packs, err = s.roll(ctx, f.Roll)
 		stood = stood || s.standsFor(f.Roll)
@@ -228,10 +231,7 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, stood bool, serie
 		}
 	}
 	j, ok := slices.BinarySearchFunc(packs, number, func(p ledger.Pack, n uint32) int { return cmp.Compare(p.Number, n) })
-	switch {
-	case f.Roll != "" && !f.All && !f.Bits.Has(number):
-		return s.unnamed(ctx, series, number, false)
-	case !ok:
+	if !ok {
 		return s.unnamed(ctx, series, number, stood)
 	}
 	return packs[j], nil

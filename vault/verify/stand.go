@@ -94,9 +94,17 @@ func (c *check) newStand(ctx context.Context, name string, why error) (*stand, e
 	if vault.IsRemote(err) {
 		return nil, err
 	}
-	st.packs, err = c.v.PacksNamed(ctx, l)
+	st.packs = nil
+	// A roll by which it names some may be lost, too: then it lacks them.
+	for p, err := range vault.Packs(l, func(roll string) ([]byte, error) { return c.v.Peek(ctx, roll, ledger.MaxRoll) }) {
+		if err == nil {
+			st.packs = append(st.packs, p)
+		} else if err := c.damage(err, name, &book{}, harmsOfList); err != nil {
+			return nil, err
+		}
+	}
 	st.key = st.keyOf()
-	return st, err
+	return st, nil
 }
 
 // pageOf picks what a ledger needs of a folder from what stands in for its roll.

@@ -281,8 +281,10 @@ func TestBadListsOfWhatIsThere(t *testing.T) {
 	over.Size -= 10
 	tiny := src.file(t, "tiny", "0123456789")
 	tiny.Size = 20
-	src.save(t, "/r", dirEntry(""), over, short, tiny)
-	there := map[string]string{"short": noise(200_000, 2) + "0123456789", "over": noise(200_000, 4)[:199_990], "tiny": "0123456789" + strings.Repeat("\x00", 10)}
+	gap := src.file(t, "gap", noise(200_000, 5))
+	gap.Holes = []files.Hole{{Off: 199_990, Len: 10}} // of which the list knows nothing
+	src.save(t, "/r", dirEntry(""), gap, over, short, tiny)
+	there := map[string]string{"gap": noise(200_000, 5)[:199_990] + strings.Repeat("\x00", 10), "short": noise(200_000, 2) + "0123456789", "over": noise(200_000, 4)[:199_990], "tiny": "0123456789" + strings.Repeat("\x00", 10)}
 	for _, b := range []bounds{{}, {entries: 9, refs: 10, open: 9, bytes: 1 << 20}} {
 		to := temp(t)
 		for name, content := range there {
@@ -290,11 +292,11 @@ func TestBadListsOfWhatIsThere(t *testing.T) {
 			must(t, os.Chmod(filepath.Join(to, name), 0o644))
 			must(t, os.Chtimes(filepath.Join(to, name), time.Time{}, time.Unix(someTime.Sec, int64(someTime.Nsec))))
 		}
-		if res := run(t, src, Options{Target: to, bounds: b}); res.Unchanged < 3 {
+		if res := run(t, src, Options{Target: to, bounds: b}); res.Unchanged < 4 {
 			t.Errorf("not taken for equal by size and time: %+v", res)
 		}
 		res, err := Run(t.Context(), src, Options{Target: to, Verify: true, bounds: b})
-		if !errors.Is(err, vault.ErrDamaged) || !slices.Equal(paths(res.Damaged), []string{"over", "short", "tiny"}) || res.Verified != 0 {
+		if !errors.Is(err, vault.ErrDamaged) || !slices.Equal(paths(res.Damaged), []string{"gap", "over", "short", "tiny"}) || res.Verified != 0 {
 			t.Errorf("%v: %+v", err, res)
 		}
 	}

@@ -2,8 +2,10 @@ package prune_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"coffer/remote"
 	"coffer/vault/ledger"
 )
 
@@ -41,6 +43,59 @@ func TestMoveThatIsOverByARoll(t *testing.T) {
 	there := y.under("packs/")
 	y.lose(func(p ledger.Pack) bool { return !slices.Contains(there, p.Name()) }, y.dataRoll())
 	y.forgetCache()
+	y.settled()
+	y.check()
+}
+
+// A list is lost, and so is the map of a move that it alone may need; a repack
+// would not know what snapshots need of the packs that the move had filled. Both
+// are found again, and all is there.
+func TestNoRepackWithoutAList(t *testing.T) {
+	y := newYard(t)
+	y.write("x", 50<<10, 1)
+	y.write("y", 300<<10, 2)
+	y.write("z", 50<<10, 3)
+	grain()
+	first := y.back().Snapshot
+	var lost string
+	for name, size := range y.sizes() {
+		if strings.HasPrefix(name, "packs/") && size > 300<<10 {
+			lost = name
+		}
+	}
+	if err := y.room.Store.Delete(t.Context(), lost); err != nil {
+		t.Fatal(err)
+	}
+	y.write("w", 1000, 4)
+	grain()
+	healed := y.back()
+	if healed.Healed.Packs != 1 || healed.Healed.Left > 0 {
+		t.Fatalf("%+v", healed.Healed)
+	}
+	y.remove("x")
+	y.remove("y")
+	grain()
+	y.back()
+	y.forget(healed.Snapshot)
+	y.time.pass(9 * day)
+	list, maps := y.ledgerOf(first), y.under("moves/")
+	if len(maps) != 1 {
+		t.Fatal(maps)
+	}
+	held := map[string][]byte{list: y.get(list), maps[0]: y.get(maps[0])}
+	y.lose(func(p ledger.Pack) bool { return p.Name() == lost }, list)
+	if err := y.room.Store.Delete(t.Context(), maps[0]); err != nil {
+		t.Fatal(err)
+	}
+	y.forgetCache()
+	if p, res, err := y.tryRepack(t.Context()); err != nil || res.Repacked.Packs > 0 {
+		t.Errorf("repacked: %+v, %v, %v", res.Repacked, p.Warnings, err)
+	}
+	for name, b := range held {
+		if err := y.room.Store.Put(t.Context(), remote.NewObject(name, b)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	y.settled()
 	y.check()
 }

@@ -119,8 +119,8 @@ func findPartly(ctx context.Context, v *vault.Vault, alive *live, p *Progress) (
 }
 
 // candidates are the packs that are there, that a snapshot or move needs, and
-// that neither open progress nor a move that healed names: what these need of
-// them is not found by walking this device's snapshots.
+// that neither open progress nor a move that healed names, as far as the lists can
+// be read: what these need of them is not found by walking this device's snapshots.
 // Where two packs have one number neither is.
 func (s *seeker) candidates() {
 	for id, n := range s.alive.packs {
@@ -128,7 +128,7 @@ func (s *seeker) candidates() {
 		if !s.series[id.series] {
 			continue
 		}
-		if other, twice := s.parts[k]; twice || !n.live || !n.found || n.progress || n.healing {
+		if other, twice := s.parts[k]; twice || !n.live || !n.found || n.progress || n.healing || s.alive.isKept(ledger.Pack{Series: id.series, Number: id.number}) {
 			if twice {
 				other.needed = nil
 			} else {
@@ -333,7 +333,7 @@ func (p *Plan) findAgain(ctx context.Context) error {
 	again.contains(p.at)
 	p.at = again
 	p.sort(again)
-	if err := p.Stopped(); err != nil || slices.Equal(p.chosenAt, again.past.Ends) {
+	if err := p.Stopped(); err != nil || slices.Equal(p.chosenAt, again.past.Ends) && !again.alive.keepAll {
 		return err
 	}
 	return p.lookIntoPacks(ctx)
@@ -341,6 +341,13 @@ func (p *Plan) findAgain(ctx context.Context) error {
 
 // lookIntoPacks finds the packs to be repacked.
 func (p *Plan) lookIntoPacks(ctx context.Context) error {
+	if p.at.alive.keepAll {
+		// What only that list names could be needed of a pack, too: a repack would
+		// let the pack go, once the list is found. And until then none goes.
+		p.warn(errors.New("nothing is repacked while a list of packs is lost: it is not known what snapshots need"))
+		p.chosen, p.Partly = nil, Partly{}
+		return nil
+	}
 	parts, err := findPartly(ctx, p.v, p.at.alive, p.o.Progress)
 	if errors.Is(err, vault.ErrDamaged) {
 		p.warn(fmt.Errorf("nothing is repacked, because it is not known what snapshots need: %w", err))

@@ -99,3 +99,15 @@ func TestNoRepackWithoutAList(t *testing.T) {
 	y.settled()
 	y.check()
 }
+
+// Nor is a pack repacked of a stretch whose roll is lost: what names it by that
+// roll besides, nobody sees.
+func TestNoRepackWithoutARoll(t *testing.T) {
+	y, _ := twoFolders(t)
+	y.lose(none, y.dataRoll())
+	y.forgetCache()
+	if _, res, err := y.tryRepack(t.Context()); err != nil || res.Repacked.Packs > 0 {
+		t.Errorf("repacked: %+v, %v", res.Repacked, err)
+	}
+	y.check()
+}

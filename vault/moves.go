@@ -30,6 +30,7 @@ type Move struct {
 	ledger *ledger.Ledger         // nil until loaded
 	lost   error                  // why it is not the move's own, but stands in for it; nil if it is that
 	where  map[chunk.ID]chunk.Ref // nil until loaded
+	tries  int                    // of a Source, that failed: after two it is not fetched again for each chunk
 }
 
 // Ledger returns the packs that the move's refs mean; nil until it was loaded.
@@ -168,6 +169,9 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 	defer s.mu.Unlock()
 	var good []*Move
 	for _, m := range t.byNumber[packKey{p.Series, p.Number}] {
+		if m.tries > 1 {
+			continue
+		}
 		err := s.v.LoadMove(ctx, m)
 		if isDamage(err) && m.ledger == nil {
 			s.v.notice(m.Commit.Ledger, err, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
@@ -175,6 +179,7 @@ func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
 		}
 		if isDamage(err) {
 			s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
+			m.tries++
 			continue
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"coffer/chunk"
+	"coffer/remote"
+	"coffer/vault"
 	"coffer/vault/vaulttest"
 	"coffer/vault/verify"
 )
@@ -129,5 +132,38 @@ func TestMovedOnFromALostList(t *testing.T) {
 		if len(harmed)+len(res.Doubts) > 0 {
 			t.Errorf("replaced %v: deep: %+v, %+v", replaced, harmed, res.Doubts)
 		}
+	}
+}
+
+// The map of the move is lost, too. It is looked for twice, and not for each
+// chunk that the pack held.
+func TestLostMapIsNotFetchedForEachChunk(t *testing.T) {
+	m := newMoveListed(t, false)
+	moves := first(t, m.Store, "moves/")
+	remove(t, m.Room, moves)
+	fetched := 0
+	store := &vaulttest.Hook{Store: m.Store, Before: func(op remote.Op, name string) error {
+		if op == remote.OpGet && name == moves {
+			fetched++
+		}
+		return nil
+	}}
+	v := m.With(store).Lent(t)
+	snap := find(t, v, m.snap)
+	src, err := v.Source(t.Context(), snap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs := 0
+	for _, e := range m.Entries(t, m.snap) {
+		for _, ref := range e.Refs {
+			refs++
+			if err := src.Read(t.Context(), chunk.Data, []chunk.Ref{ref}, func(int, []byte) error { return nil }); !errors.Is(err, vault.ErrDamaged) {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+	if fetched != 2 || refs < 5 {
+		t.Errorf("the map was fetched %d times for %d chunks", fetched, refs)
 	}
 }

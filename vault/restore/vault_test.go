@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"coffer/chunk/seal"
 	"coffer/files/treecmp"
 	"coffer/remote"
 	"coffer/vault"
@@ -197,4 +198,50 @@ func TestBodyNeedsItsIdentity(t *testing.T) {
 	if body, err := failing.Body(t.Context(), &vault.Snapshot{Name: snap.Name}); !errors.Is(err, fs.ErrPermission) || body != nil {
 		t.Errorf("a commit that cannot be fetched: %v", err)
 	}
+}
+
+// Without its ledger a snapshot comes back all the same: its packs are found by
+// listing, and the ledger that is told names none.
+func TestRealLostLedger(t *testing.T) {
+	dir := zoo(t)
+	room, src := saved(t, dir)
+	must(t, room.Store.Delete(t.Context(), src.Snapshot().Commit.Ledger))
+	src = source(t, room)
+	if l := src.Ledger(); l == nil || l.Vault != room.Kit.Vault || len(l.Folders) > 0 {
+		t.Errorf("ledger: %+v", l)
+	}
+	to := filepath.Join(temp(t), "out")
+	run(t, src, Options{Target: to})
+	same(t, dir, to)
+}
+
+// A recipient reads the snapshots since it was added, whole, and is told that
+// those before are not for it, which is no damage.
+func TestRealFurtherRecipient(t *testing.T) {
+	dir := zoo(t)
+	room, _ := saved(t, dir)
+	partner, err := seal.Generate(true)
+	must(t, err)
+	v, err := vault.Open(t.Context(), room.Store, vault.OpenOptions{State: room.Dir(t), Kit: room.Kit})
+	must(t, err)
+	must(t, v.AddRecipient(t.Context(), room.Kit, partner.Recipient()))
+	writeFile(t, dir+"/since", noise(9<<20, 5))
+	_, err = backup.Run(t.Context(), room.Reopen(t), backup.Options{Project: trust.ProjectID("00112233445566aa"), Label: "p", Roots: []string{dir}, Host: "h"})
+	must(t, err)
+	lent := *room.Kit
+	lent.Identity = partner
+	v, err = vault.Open(t.Context(), room.Store, vault.OpenOptions{State: room.Dir(t), Kit: &lent})
+	must(t, err)
+	snap, err := v.Find(t.Context(), "latest~1", vault.Filter{})
+	must(t, err)
+	if _, err := v.Source(t.Context(), snap); !errors.Is(err, vault.ErrNoIdentity) || errors.Is(err, vault.ErrDamaged) {
+		t.Errorf("what was sealed before: %v", err)
+	}
+	snap, err = v.Find(t.Context(), "latest", vault.Filter{})
+	must(t, err)
+	src, err := v.Source(t.Context(), snap)
+	must(t, err)
+	to := filepath.Join(temp(t), "out")
+	run(t, src, Options{Target: to})
+	same(t, dir, to)
 }

@@ -3,6 +3,7 @@ package restore
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -244,4 +245,47 @@ func TestRealFurtherRecipient(t *testing.T) {
 	to := filepath.Join(temp(t), "out")
 	run(t, src, Options{Target: to})
 	same(t, dir, to)
+}
+
+// A pack that is gone is asked for twice, however much needs it; one that cannot
+// be reached, again and again.
+func TestRealGonePackIsAskedForTwice(t *testing.T) {
+	dir := temp(t)
+	writeFile(t, dir+"/f", "content")
+	plain, _ := saved(t, dir)
+	var asked int
+	var answer error
+	room := plain.With(&vaulttest.Hook{Store: plain.Store, Before: func(op remote.Op, name string) error {
+		if op == remote.OpGet && strings.HasPrefix(name, "packs/") {
+			asked++
+			return answer
+		}
+		return nil
+	}})
+	cat := func(src *vault.Source) error { return Cat(t.Context(), src, "f", io.Discard) }
+	src := source(t, room)
+	must(t, cat(src)) // so that the segments are there
+	asked, answer = 0, fs.ErrNotExist
+	for range 5 {
+		if err := cat(src); !errors.Is(err, vault.ErrDamaged) || !strings.Contains(err.Error(), "packs/") {
+			t.Errorf("gone: %v", err)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+	answer = nil
+	src = source(t, room)
+	must(t, cat(src))
+	asked, answer = 0, fs.ErrPermission
+	for range 5 {
+		if err := cat(src); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("out of reach: %v", err)
+		}
+	}
+	answer = nil
+	must(t, cat(src))
+	if asked != 6 {
+		t.Errorf("asked %d times", asked)
+	}
 }

@@ -2,14 +2,18 @@ package restore
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"coffer/chunk"
 	"coffer/chunk/seal"
 	"coffer/files/treecmp"
 	"coffer/remote"
@@ -287,5 +291,55 @@ func TestRealGonePackIsAskedForTwice(t *testing.T) {
 	must(t, cat(src))
 	if asked != 6 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// Source.Read gives the bytes of each ref, once and in the order of the pack, and
+// none that are not what the ref's ID says; the caller's error comes back as it
+// is.
+func TestRealRead(t *testing.T) {
+	dir := temp(t)
+	want := map[chunk.ID]string{}
+	for i := range 5 {
+		writeFile(t, fmt.Sprintf("%s/f%d", dir, i), noise(3000, uint64(i)))
+	}
+	_, src := saved(t, dir)
+	var refs []chunk.Ref
+	for e, err := range List(t.Context(), src, "", true) {
+		must(t, err)
+		if len(e.Refs) == 1 {
+			content, err := os.ReadFile(filepath.Join(dir, filepath.Base(e.Path)))
+			must(t, err)
+			want[e.Refs[0].ID] = string(content)
+			refs = append(refs, e.Refs[0])
+		}
+	}
+	if len(refs) != 5 {
+		t.Fatalf("%d refs", len(refs))
+	}
+	slices.SortFunc(refs, func(a, b chunk.Ref) int { return cmp.Compare(b.Offset, a.Offset) })
+	var got []int
+	give := func(i int, data []byte) error {
+		if got = append(got, i); string(data) != want[refs[i].ID] {
+			t.Errorf("ref %d: other bytes", i)
+		}
+		return nil
+	}
+	must(t, src.Read(t.Context(), chunk.Data, refs, give))
+	if !slices.Equal(got, []int{4, 3, 2, 1, 0}) {
+		t.Errorf("given: %v", got)
+	}
+	must(t, src.Read(t.Context(), chunk.Data, nil, give))
+
+	enough := errors.New("enough")
+	calls := 0
+	if err := src.Read(t.Context(), chunk.Data, refs, func(int, []byte) error { calls++; return enough }); err != enough || calls != 1 {
+		t.Errorf("after %d calls: %v", calls, err)
+	}
+	got = nil
+	refs[2].ID[7] ^= 1
+	err := src.Read(t.Context(), chunk.Data, refs, give)
+	if !errors.Is(err, vault.ErrDamaged) || slices.Contains(got, 2) {
+		t.Errorf("a chunk that is not what its ID says: %v, given %v", err, got)
 	}
 }

@@ -139,9 +139,10 @@ func (r *Run) stageCheckPublish(ctx context.Context, d draft, o remote.Object) (
 	err = staged.Publish(ctx)
 	switch {
 	case errors.Is(err, remote.ErrExpired):
-		// A first try may have arrived, and only its answer came too late.
-		if there, err := r.v.allExist(ctx, o.Name); there || err != nil {
-			return there, err
+		// A first try may have arrived, and only its answer came too late. Listings
+		// may lag behind, so it is asked for by its name.
+		if _, err := r.v.FetchNamed(ctx, o.Name, commit.MaxSize); err == nil || !isDamage(err) {
+			return err == nil, err
 		}
 		r.warn(fmt.Errorf("commit %s came too late (was the machine asleep?), checking again: %w", o.Name, err))
 		return false, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"coffer/chunk"
@@ -97,30 +96,6 @@ func findLive(ctx context.Context, v *vault.Vault, past *vault.Past) (*live, err
 	}
 }
 
-// prove reads repacks whole from the remote: once the packs that they let go
-// are deleted, what live snapshots need is found by nothing else, and this
-// device may have been reading its own copies of them all along.
-func (l *live) prove(ctx context.Context, moves []*vault.Said) error {
-	for _, m := range moves {
-		if !m.Repack {
-			continue
-		}
-		for _, name := range []string{m.Name().String(), m.Ledger, m.Body} {
-			_, err := l.v.FetchNamed(ctx, name, maxProven)
-			if err != nil && !errors.Is(err, vault.ErrDamaged) {
-				return err
-			}
-			if err != nil {
-				l.past.Stop(name, err, "the snapshots whose chunks a repack has moved")
-			}
-		}
-	}
-	return nil
-}
-
-// maxProven bounds what a repack consists of, in bytes.
-const maxProven = 64 << 20
-
 // roots are the commits that are live by themselves.
 func (l *live) roots() []*vault.Said {
 	gone := l.v.GoneIn(l.past)
@@ -141,85 +116,6 @@ func (l *live) roots() []*vault.Said {
 		}
 	}
 	return out
-}
-
-// findRepacks notes which packs repacks let go and what stands in for ledgers
-// and rolls, and returns all moves of packs.
-func (l *live) findRepacks() []*vault.Said {
-	var moves []*vault.Said
-	for _, c := range l.past.Commits {
-		if c.Kind != commit.Move {
-			continue
-		}
-		if c.Body == "" {
-			l.stands[c.Ledger] = true
-			for _, old := range c.Old {
-				l.standIn[old] = append(l.standIn[old], c)
-			}
-			continue
-		}
-		moves = append(moves, c)
-		for _, old := range c.Old {
-			if p, err := ledger.ParsePackName(old); err == nil && c.Repack {
-				l.repacks[idOf(p)] = append(l.repacks[idOf(p)], c)
-			}
-		}
-	}
-	return moves
-}
-
-// findOver finds those moves whose map is not there any more, of the ones that a
-// list may need which cannot be read. One that no ledger in force names was
-// deleted by a prune, with all that it needed, and it is not missed. Where the
-// list would name it, nothing is left to find chunks by; what else there is of it
-// stays, and so do all packs, since nobody knows which it had filled.
-func (l *live) findOver(ctx context.Context, moves []*vault.Said) error {
-	all := l.keepAll
-	for _, m := range moves {
-		if l.over[m] || !l.mayNeed(m) {
-			continue
-		}
-		_, err := l.v.FetchNamed(ctx, m.Body, maxProven)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			l.over[m], l.spared[m.Ledger], l.keepAll = true, true, true
-		case err != nil && !errors.Is(err, vault.ErrDamaged):
-			return err
-		}
-	}
-	if l.keepAll && !all {
-		return l.findOver(ctx, moves) // now the list may need any of them
-	}
-	return nil
-}
-
-// mayNeed tells whether a list that cannot be read may name a pack that a move
-// replaces.
-func (l *live) mayNeed(m *vault.Said) bool {
-	return l.keepAll || slices.ContainsFunc(m.Old, func(old string) bool {
-		p, err := ledger.ParsePackName(old)
-		return err == nil && l.isKept(p)
-	})
-}
-
-// wake removes from moves, and returns, those that replace a pack that a live
-// ledger names, or one may that cannot be read.
-func (l *live) wake(moves *[]*vault.Said) (woken []*vault.Said) {
-	*moves = slices.DeleteFunc(*moves, func(m *vault.Said) bool {
-		needed := l.mayNeed(m) && !l.over[m] || slices.ContainsFunc(m.Old, func(old string) bool {
-			p, err := ledger.ParsePackName(old)
-			_, named := l.packs[idOf(p)]
-			return err == nil && named
-		})
-		if needed {
-			woken = append(woken, m)
-			for _, old := range m.Old {
-				l.movedOn[old] = true
-			}
-		}
-		return needed
-	})
-	return woken
 }
 
 // takeIn enters what commits need, each ledger once.

@@ -48,7 +48,6 @@ var fields = []field{
 	{"files", "files/place.go files/writer.go", "files", true},
 	{"prune", "vault/prune/live.go vault/prune/moves.go vault/prune/look.go vault/prune/plan.go vault/prune/run.go vault/prune/object.go", "vault/prune", true},
 	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune:Writer|Late|Meanwhile|Two|Revoked|Progress", true},
-	{"ids", "vault/source.go vault/segments.go vault/verify/read.go", "vault vault/restore:Real|FailsWith|BodyNeeds vault/verify vault/prune:StandIn|Lost|Over", false},
 	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest:Forget|Gone|Pin|Undelete|Roles|Revoke|LostLists vault/prune:Forget|Floor|Role|Dismiss|MayNot|Revoked|Writer", true},
 }
 

@@ -106,7 +106,7 @@ privacy: servers
 	$(call tested,,-count 1 -run TestPrivacy ./cmd/coffer)
 
 # Takes hours if SAMPLE does not bound it; it says which mutants survived that
-# are not on the list, and fails if they are of a field that was tried whole.
+# are not on the list, and fails then.
 mutate:
 	@log=$$(mktemp); go run ./cmd/coffer/mutatetest -sample $(SAMPLE) -only '$(ONLY)' | tee $$log; code=$$?; \
 	sed -n 's/^all: /  /p' $$log >>$(COUNTS); rm $$log; exit $$code

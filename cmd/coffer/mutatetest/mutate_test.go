@@ -129,7 +129,7 @@ func TestFails(t *testing.T) { t.Fatal("in any case") }
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := field{"p", "p/p.go", "p", true}
+	f := field{"p", "p/p.go", "p"}
 	x := &tests{build: b, slots: make(chan struct{}, 2), least: time.Second}
 	if err := x.make([]field{f}, [][]mutant{mutants}); err != nil {
 		t.Fatal(err)

@@ -72,9 +72,6 @@ func TestMutantsOfOneName(t *testing.T) {
 // A room of its own, whose mutants meet every end: one is noticed, one runs for
 // ever, one nobody notices, and one no test comes by.
 func TestMutate(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a module")
-	}
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for name, text := range map[string]string{

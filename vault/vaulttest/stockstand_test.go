@@ -18,15 +18,7 @@ import (
 // in for it: the script follows them as Coffer does, and says so.
 func TestStockStandIns(t *testing.T) {
 	s, src, _ := damaged(t)
-	d, err := state.Open(s.state)
-	must(t, err)
-	_, err = d.UpdateDevice(func(dev *state.Device) error {
-		for i := range dev.Series {
-			dev.Series[i].Next = 1024 // as if the first folder of each were full
-		}
-		return nil
-	})
-	must(t, err)
+	s.nextFolder()
 	write(t, filepath.Join(src, "more"), "more")
 	s.backup(firstProject, "p", src)
 	s.expectWhole(src)
@@ -48,15 +40,7 @@ func TestStockStandInLacksWhatWasMoved(t *testing.T) {
 		s, src, _ := damaged(t)
 		first, obj := s.dataPack()
 		if roll {
-			d, err := state.Open(s.state)
-			must(t, err)
-			_, err = d.UpdateDevice(func(dev *state.Device) error {
-				for i := range dev.Series {
-					dev.Series[i].Next = 1024 // as if the first folder of each were full
-				}
-				return nil
-			})
-			must(t, err)
+			s.nextFolder()
 			write(t, filepath.Join(src, "more"), "more")
 			s.backup(firstProject, "p", src)
 		}
@@ -123,4 +107,18 @@ func (s *stock) standsIn(src string) {
 	for _, d := range treecmp.Compare(src, target, treecmp.Options{}) {
 		s.t.Error(d)
 	}
+}
+
+// nextFolder lets each series go on as if its first folder were full.
+func (s *stock) nextFolder() {
+	s.t.Helper()
+	d, err := state.Open(s.state)
+	must(s.t, err)
+	_, err = d.UpdateDevice(func(dev *state.Device) error {
+		for i := range dev.Series {
+			dev.Series[i].Next = 1024
+		}
+		return nil
+	})
+	must(s.t, err)
 }

@@ -307,3 +307,19 @@ func under(t *testing.T, room *vaulttest.Room, prefix string) (names []string) {
 	}
 	return names
 }
+
+// nextFolder lets the next pack of data be the first of a folder, as if the one
+// before were full: then a ledger names those by a roll.
+func nextFolder(t *testing.T, room *vaulttest.Room) {
+	t.Helper()
+	if _, err := room.Dir(t).UpdateDevice(func(d *state.Device) error {
+		for i := range d.Series {
+			if d.Series[i].Kind == string(chunk.Data) {
+				d.Series[i].Next = 1024
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}

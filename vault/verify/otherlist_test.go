@@ -8,9 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"coffer/chunk"
 	"coffer/vault/commit"
-	"coffer/vault/state"
 	"coffer/vault/vaulttest"
 	"coffer/vault/verify"
 )
@@ -24,16 +22,7 @@ func TestStandInByARoll(t *testing.T) {
 		write(t, dir, name, byte(i+1))
 		backUp(t, room.Reopen(t), dir)
 	}
-	if _, err := room.Dir(t).UpdateDevice(func(d *state.Device) error {
-		for i := range d.Series {
-			if d.Series[i].Kind == string(chunk.Data) {
-				d.Series[i].Next = 1024 // as if its first folder were full
-			}
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	nextFolder(t, room)
 	write(t, dir, "c", 3)
 	old := backUp(t, room.Reopen(t), dir).Snapshot
 	was := room.Read(t, old)

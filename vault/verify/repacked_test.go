@@ -11,7 +11,6 @@ import (
 	"coffer/chunk"
 	"coffer/remote"
 	"coffer/vault"
-	"coffer/vault/state"
 	"coffer/vault/vaulttest"
 	"coffer/vault/verify"
 )
@@ -105,16 +104,7 @@ func TestRollListsWhatWasRepacked(t *testing.T) {
 		write(t, dir, name, byte(i+1))
 		backUp(t, room.Reopen(t), dir)
 	}
-	if _, err := room.Dir(t).UpdateDevice(func(d *state.Device) error {
-		for i := range d.Series {
-			if d.Series[i].Kind == string(chunk.Data) {
-				d.Series[i].Next = 1024 // as if its first folder were full
-			}
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	nextFolder(t, room)
 	write(t, dir, "c", 3)
 	backUp(t, room.Reopen(t), dir)
 	gone := packsOf(t, room, chunk.Data)[0]

@@ -12,7 +12,6 @@ import (
 	"coffer/vault"
 	"coffer/vault/ledger"
 	"coffer/vault/repair"
-	"coffer/vault/state"
 	"coffer/vault/vaulttest"
 	"coffer/vault/verify"
 )
@@ -39,16 +38,7 @@ func newRolled(t *testing.T, some, copies bool, more func(dir string)) *rolled {
 	backUp(t, r.Reopen(t), dir)
 	write(t, dir, "b", 2)
 	backUp(t, r.Reopen(t), dir)
-	if _, err := r.Dir(t).UpdateDevice(func(d *state.Device) error {
-		for i := range d.Series {
-			if d.Series[i].Kind == string(chunk.Data) {
-				d.Series[i].Next = 1024 // as if its first folder were full
-			}
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	nextFolder(t, r.Room)
 	if some {
 		if err := os.Remove(filepath.Join(dir, "a")); err != nil {
 			t.Fatal(err)

@@ -105,7 +105,11 @@ func (d *door) tellForgotten(v *vault.Vault, plan []vault.Kept, done vault.Forgo
 	}
 	switch {
 	case done.Snapshots > 0:
-		fmt.Fprintf(d.out, "%s forgotten, %s left\n", plural(done.Snapshots, "snapshot"), countText(int64(stay)))
+		text := plural(done.Snapshots, "snapshot") + " forgotten"
+		if stay > 0 { // none do if they were named, which says nothing of those that were not
+			text += fmt.Sprintf(", %s left", countText(int64(stay)))
+		}
+		fmt.Fprintln(d.out, text)
 		fmt.Fprintf(d.out, "  until %s  coffer undelete ID  brings them back; then  coffer prune  frees what only they need\n", timeText(done.Goes))
 	case len(plan) == stay:
 		fmt.Fprintf(d.out, "%s, all stay\n", plural(stay, "snapshot"))

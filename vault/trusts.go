@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"coffer/chunk/seal"
 	"coffer/remote"
@@ -241,21 +240,22 @@ func (v *Vault) trustIdentities() (seal.Identities, error) {
 	return seal.NewIdentities(append(v.ids.Native(), own)...), nil
 }
 
-// noTrust tells an empty remote, where nothing may be begun again by itself (a
-// disk that is not mounted looks like that), from one that lost its trusts.
+// noTrust tells a remote that holds nothing of a vault, where nothing may be
+// begun again by itself (a disk that is not mounted looks like that, and so does
+// the wrong folder), from one that lost its trusts.
 func (v *Vault) noTrust(ctx context.Context, p pin) error {
 	if p.n == 0 {
 		return fmt.Errorf("%w: %s", ErrNoVault, v.store.Location())
 	}
-	for info, err := range v.store.List(ctx, "", "") {
-		if err != nil {
-			return fmt.Errorf("find the vault: %w", err)
-		}
-		if !strings.HasPrefix(info.Name, remote.Canary) {
+	for _, kind := range []string{"coffer.json", "commits/", "packs/", "snapshots/", "ledgers/", "rolls/", "moves/", "condemned/"} {
+		for _, err := range v.store.List(ctx, kind, "") {
+			if err != nil {
+				return fmt.Errorf("find the vault: %w", err)
+			}
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %s is empty, but this vault was there", ErrNoVault, v.store.Location())
+	return fmt.Errorf("%w: %s holds nothing of this vault", ErrNoVault, v.store.Location())
 }
 
 // noneBelieved explains why not one of the listed trusts could be used.

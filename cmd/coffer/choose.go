@@ -25,8 +25,15 @@ func (ch chosen) found() bool { return ch.vault.Remote != (config.Remote{}) }
 
 // explain adds to an error of opening a vault that was there before that the
 // place is probably the wrong one now.
-func (ch chosen) explain(err error) error {
-	if ch.dir != nil && (errors.Is(err, vault.ErrNoVault) || errors.Is(err, remote.ErrNoBucket)) {
+func (ch chosen) explain(err error, k *kit.Kit) error {
+	switch {
+	case !errors.Is(err, vault.ErrNoVault) && !errors.Is(err, remote.ErrNoBucket):
+		return err
+	case ch.dir == nil && k != nil && k.Remote != "" && k.Remote != ch.vault.Remote.String():
+		return hinted(err, "look at --remote once more; the kit says that its vault is at "+k.Remote)
+	case ch.dir == nil && k != nil:
+		return hinted(err, "is the right disk mounted, and are these the credentials of the right account?\nif the vault was moved, say where it is now:  --remote REMOTE")
+	case ch.dir != nil:
 		return hinted(err, "is the right disk mounted, or was the bucket emptied?\nif the vault is lost for good, remove "+ch.dir.Path()+" and make a new one")
 	}
 	return err

@@ -54,7 +54,7 @@ func (d *door) doctor(ctx context.Context) error {
 	}
 	found, err := remote.Probe(ctx, store, remote.ProbeOptions{Home: home})
 	if err != nil {
-		return ch.explain(err)
+		return ch.explain(err, nil)
 	}
 	t.tellPart("the remote "+safeName(store.Location()), found)
 	t.end()

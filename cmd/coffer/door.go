@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // door is what every verb has: the streams, and the flags all verbs share.
@@ -117,9 +118,21 @@ func (d *door) globalFlags(root *cobra.Command) {
 	f.BoolVar(&d.json, "json", false, "print one JSON object a line")
 	f.BoolVarP(&d.quiet, "quiet", "q", false, "no progress and no reminders, only the result")
 	f.BoolVarP(&d.verbose, "verbose", "v", false, "name each file that is left out, or restored")
-	root.PersistentPreRun = func(*cobra.Command, []string) {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if d.remote == "" && d.vault == "" {
 			d.remote = os.Getenv("COFFER_REMOTE")
 		}
+		return refuseEmpty(cmd.Flags())
 	}
+}
+
+// refuseEmpty refuses a flag whose value is empty, as "$UNSET" is: what holds
+// without the flag is not what was meant.
+func refuseEmpty(f *pflag.FlagSet) (err error) {
+	f.Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
+			err = usagef("is a variable empty?", "--%s is empty", f.Name)
+		}
+	})
+	return err
 }

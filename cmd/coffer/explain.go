@@ -103,7 +103,7 @@ func classifyVault(err error) (int, string) {
 func classifyPlace(err error) (int, string) {
 	switch {
 	case errors.Is(err, remote.ErrNoBucket):
-		return exitNoVault, "check the spelling; a bucket must be there before coffer init"
+		return exitNoVault, "check the spelling; Coffer makes no bucket: make it first, where the storage is managed"
 	case errors.Is(err, remote.ErrFull):
 		return exitFailed, "free some space or raise the quota; what was stored so far is used by the next run"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

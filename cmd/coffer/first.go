@@ -12,6 +12,7 @@ import (
 	"coffer/config"
 	"coffer/remote/dir"
 	"coffer/vault"
+	"coffer/vault/kit"
 )
 
 // birth is what making a vault left for its owner to see to.
@@ -34,7 +35,7 @@ func (d *door) openOrMake(ctx context.Context, ch chosen) (*vault.Vault, *birth,
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := refuseSecond(root); err != nil {
+		if err := refuseSecond(); err != nil {
 			return nil, nil, err
 		}
 		ch.vault = config.NewVault("", config.Remote{Dir: filepath.Join(root, "vault")})
@@ -45,17 +46,31 @@ func (d *door) openOrMake(ctx context.Context, ch chosen) (*vault.Vault, *birth,
 // refuseSecond fails if this machine once had a vault and lost its state: a
 // second vault, made in silence, would take all that comes from now on, and
 // nobody would look for the first one.
-func refuseSecond(root string) error {
-	kits, err := filepath.Glob(filepath.Join(root, "coffer-kit-*.txt"))
-	if err != nil || len(kits) == 0 {
-		return err
-	}
-	k, err := readKit(kits[0])
-	if err != nil {
-		return err
+func refuseSecond() error {
+	k, path := kitLeftHere()
+	if k == nil {
+		return nil
 	}
 	return hinted(fmt.Errorf("this machine had a vault at %s, and its local state is gone", k.Remote),
-		"take its place in the vault again:  coffer enrol --kit "+kits[0]+" --replace list\nor make a new vault elsewhere:  coffer backup now FOLDER --to REMOTE")
+		"take its place in the vault again:  coffer enrol --kit "+path+" --replace list\nor make a new vault elsewhere:  coffer backup now FOLDER --to REMOTE")
+}
+
+// kitLeftHere finds the kit of a vault that was made on this machine, where no
+// local state says that it was.
+func kitLeftHere() (*kit.Kit, string) {
+	root, err := dataRoot()
+	if err != nil {
+		return nil, ""
+	}
+	kits, err := filepath.Glob(filepath.Join(root, "coffer-kit-*.txt"))
+	if err != nil || len(kits) == 0 {
+		return nil, ""
+	}
+	k, err := readKit(kits[0])
+	if err != nil || k.Remote == "" {
+		return nil, ""
+	}
+	return k, kits[0]
 }
 
 // makeVault makes a vault and its kit.

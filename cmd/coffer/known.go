@@ -13,9 +13,18 @@ import (
 	"coffer/vault/trust"
 )
 
-// parseRemote reads a remote as a flag gives it: a folder may be relative.
+// parseRemote reads a remote as a flag gives it: a folder may be relative. But
+// what begins like sftp:host or minio:9000 is how other programs name a place
+// elsewhere: as a folder made here in silence it would pass for one.
 func parseRemote(s string) (config.Remote, error) {
-	if s != "" && !strings.HasPrefix(s, "s3:") && !strings.Contains(s, "://") && !strings.HasPrefix(s, "~/") {
+	first, _, _ := strings.Cut(s, "/")
+	switch {
+	case s == "", strings.HasPrefix(s, "s3:"), strings.Contains(s, "://"), strings.HasPrefix(s, "~/"):
+	case strings.Contains(first, ":") && !isThere(first):
+		if _, err := config.ParseRemote(s); err != nil {
+			return config.Remote{}, usagef("a folder of that name would be written ./"+safeName(first), "remote: %w", err)
+		}
+	default:
 		abs, err := filepath.Abs(s)
 		if err != nil {
 			return config.Remote{}, err

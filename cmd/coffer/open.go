@@ -31,14 +31,14 @@ func (d *door) open(ctx context.Context, l lending) (*vault.Vault, error) {
 func (d *door) openChosen(ctx context.Context, ch chosen, k *kit.Kit, usual time.Duration) (*vault.Vault, error) {
 	store, err := d.connect(ctx, ch, usual)
 	if err != nil {
-		return nil, err
+		return nil, ch.explain(err, k)
 	}
 	v, err := vault.Open(ctx, store, vault.OpenOptions{State: ch.dir, Kit: k})
 	switch {
 	case k != nil && errors.Is(err, vault.ErrNoIdentity):
 		return nil, hinted(err, "lend the kit of that vault:  --kit FILE")
 	case err != nil:
-		return nil, ch.explain(err)
+		return nil, ch.explain(err, k)
 	}
 	return v, nil
 }
@@ -74,6 +74,8 @@ func (d *door) find(l lending) (chosen, *kit.Kit, error) {
 // lacking tells what is lacking to open the vault.
 func lacking(ch chosen, k *kit.Kit, l lending) error {
 	switch {
+	case !ch.found() && k != nil:
+		return placeUnknown()
 	case !ch.found():
 		return noVaultKnown()
 	case ch.dir == nil && k == nil:
@@ -85,7 +87,18 @@ func lacking(ch chosen, k *kit.Kit, l lending) error {
 	return nil
 }
 
+// placeUnknown is of a kit that was cut off or typed from paper without what
+// stands below its secret.
+func placeUnknown() error {
+	return told{errors.New("the kit opens a vault, but does not say where that is: it has no line that begins with # remote:"), exitNoVault,
+		"name the place:  --remote s3:https://HOST/BUCKET/PREFIX  or  --remote FOLDER"}
+}
+
 func noVaultKnown() error {
+	if k, path := kitLeftHere(); k != nil {
+		return told{fmt.Errorf("this machine had a vault at %s, and its local state is gone", k.Remote), exitNoVault,
+			"restore from it:  coffer restore --kit " + path + " latest --target DIR\nor take its place in the vault again:  coffer enrol --kit " + path + " --replace list"}
+	}
 	return told{errors.New("this machine knows no vault"), exitNoVault,
 		"make the first backup:  coffer backup now FOLDER\nor restore with the kit:  coffer restore --kit FILE latest --target DIR"}
 }

@@ -22,6 +22,9 @@ func (d *door) projects(c *config.Config, args []string) ([]config.Project, erro
 	var out []config.Project
 	var paths, gone []string
 	for _, a := range args {
+		if a == "" {
+			return nil, usagef("is a variable empty?  .  names the folder you are in", "an empty name is no folder and no project")
+		}
 		if p, err := c.Project(a); err == nil {
 			out = append(out, p)
 			continue

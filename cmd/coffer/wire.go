@@ -109,7 +109,7 @@ func (d *door) connect(ctx context.Context, ch chosen, usual time.Duration) (rem
 	}
 	store, err := d.openStore(ctx, ch.vault, wait)
 	if err != nil {
-		return nil, ch.explain(err)
+		return nil, ch.explain(err, nil)
 	}
 	return store, nil
 }

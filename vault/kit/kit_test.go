@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,8 @@ func TestParseForgives(t *testing.T) {
 			"secret in two lines":   with(secret[:50] + "\n" + secret[50:]),
 			"secret in groups":      with(secret[:30] + " " + secret[30:44] + "  " + secret[44:60] + "\n   " + secret[60:]),
 			"comment wrapped":       strings.Replace(s, "you ever backed up.", "you ever\nbacked up.", 1),
+			"typed in groups":       with(regexp.MustCompile(`....`).ReplaceAllString(secret, "$0 ")),
+			"quoted in a mail":      "> " + strings.ReplaceAll(s, "\n", "\n> "),
 			"pasted twice":          s + "\n" + s,
 			"mail around it":        "Hi,\n\nhere it is:\n\n" + s + "\n-- \nAnna\n",
 		} {

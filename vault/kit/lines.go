@@ -75,7 +75,7 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u
 func sortLines(text string) (facts map[string][]string, rest []string) {
 	facts = map[string][]string{}
 	for line := range strings.SplitSeq(lineEnds.Replace(text), "\n") {
-		line = strings.Trim(line, blanks)
+		line = strings.Trim(strings.TrimLeft(line, blanks+">"), blanks) // > is how mail quotes
 		comment, ok := strings.CutPrefix(line, "#")
 		if !ok {
 			if line != "" {
@@ -109,7 +109,7 @@ const maxBroken = 8
 // line: it may be the secret.
 func findIdentity(lines []string) (found *seal.Identity, err error) {
 	for i, line := range lines {
-		if !strings.HasPrefix(strings.ToUpper(line), secretPrefix) {
+		if !strings.HasPrefix(strings.ToUpper(squeeze(line)), secretPrefix) {
 			continue
 		}
 		id, err := mend(lines[i:])
@@ -133,7 +133,7 @@ func mend(lines []string) (*seal.Identity, error) {
 	secret := ""
 	var first error
 	for _, line := range lines[:min(len(lines), maxBroken)] {
-		secret += strings.Join(strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(blanks, r) }), "")
+		secret += squeeze(line)
 		id, err := seal.ParseIdentity(secret)
 		if err == nil {
 			return id, nil
@@ -143,4 +143,10 @@ func mend(lines []string) (*seal.Identity, error) {
 		}
 	}
 	return nil, first
+}
+
+// squeeze takes all blanks out of a line: from paper a secret is read, and
+// typed, in groups.
+func squeeze(line string) string {
+	return strings.Join(strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(blanks, r) }), "")
 }

@@ -26,7 +26,8 @@ type live struct {
 	kept    map[ledger.FolderID]bool // folders of packs whose roll cannot be read: all of them stay
 	stands  map[string]bool          // ledgers that stand in for something
 	over    map[*vault.Said]bool     // moves without a map, which wake for nothing less than a name
-	spared  map[string]bool          // ledgers of those
+	spared  map[string]bool          // ledgers of those, and their maps, should they turn up after all
+	maps    map[string]bool          // maps of moves, as they are listed; nil until asked for
 	keepAll bool                     // a ledger that is needed cannot be read, or a move may be that has no map: nothing goes that it could name
 	before  *ancestry
 }

@@ -3,7 +3,7 @@ package prune
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"slices"
 
 	"coffer/vault"
@@ -40,25 +40,42 @@ func (l *live) findRepacks() []*vault.Said {
 // list may need which cannot be read. One that no ledger in force names was
 // deleted by a prune, with all that it needed, and it is not missed. Where the
 // list would name it, nothing is left to find chunks by; what else there is of it
-// stays, and so do all packs, since nobody knows which it had filled.
+// stays, and so do all packs, since nobody knows which it had filled. A listing
+// that lags or is cut short errs to the safe side: of a move whose map it hides
+// everything stays, the map too; and one that shows a map which has gone makes a
+// move be needed that then lacks it.
 func (l *live) findOver(ctx context.Context, moves []*vault.Said) error {
 	all := l.keepAll
 	for _, m := range moves {
 		if l.over[m] || !l.mayNeed(m) {
 			continue
 		}
-		_, err := l.v.FetchNamed(ctx, m.Body, maxProven)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			l.over[m], l.spared[m.Ledger], l.keepAll = true, true, true
-		case err != nil && !errors.Is(err, vault.ErrDamaged):
+		there, err := l.hasMap(ctx, m.Body)
+		if err != nil {
 			return err
+		}
+		if !there {
+			l.over[m], l.spared[m.Ledger], l.spared[m.Body], l.keepAll = true, true, true, true
 		}
 	}
 	if l.keepAll && !all {
 		return l.findOver(ctx, moves) // now the list may need any of them
 	}
 	return nil
+}
+
+// hasMap tells whether the map of a move is listed. They are listed once.
+func (l *live) hasMap(ctx context.Context, name string) (bool, error) {
+	if l.maps == nil {
+		l.maps = map[string]bool{}
+		for info, err := range l.v.Store().List(ctx, folders[Moves], "") {
+			if err != nil {
+				return false, fmt.Errorf("list moves: %w", err)
+			}
+			l.maps[info.Name] = true
+		}
+	}
+	return l.maps[name], nil
 }
 
 // mayNeed tells whether a list that cannot be read may name a pack that a move

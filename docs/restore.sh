@@ -464,15 +464,16 @@ stand_in() {
 	return 1
 }
 
-# name_old FILE adds, to lines "series number pack", the packs that moves replace. Where a list is
-# lost that named such a pack, and the pack has gone, its name stands nowhere else.
+# name_old FILE adds, to lines "series number pack", those that moves replace. Where a list is lost
+# that named such a pack, nobody says which object it was: its name has zeros for a hash, so it counts
+# as gone, and the moves of its number are followed.
 name_old() {
 	[[ -f $tmp/some.lost ]] || return 0
 	awk -v packs="$1" '
 		BEGIN { while ((getline line < packs) > 0) { split(line, f, " "); named[f[1] " " f[2]] } }
-		!/^packs\// || $1 in seen { next }
-		{ seen[$1]; split($1, part, "/"); k = part[2] " " sprintf("%d", substr(part[4], 1, 10)); n[k]++; name[k] = $1 }
-		END { for (k in n) if (n[k] == 1 && !(k in named)) print k, name[k] }' "$tmp/moves" >"$tmp/old"
+		!/^packs\// { next }
+		{ split($1, part, "/"); k = part[2] " " sprintf("%d", substr(part[4], 1, 10)) }
+		!(k in named) { named[k]; printf "%s %s-%064d\n", k, substr($1, 1, length($1) - 65), 0 }' "$tmp/moves" >"$tmp/old"
 	cat "$tmp/old" >>"$1"
 }
 
@@ -582,28 +583,45 @@ name_packs() {
 
 # place reads lines "tag depth id series number offset length" from a file and prints
 # "tag pack offset length". Where a pack is missing or bad, moves are consulted; where that does
-# not help, pack is -.
+# not help, pack is -. First come the moves that name the pack; if there is no other way, those of
+# another pack of its number: what they have of a chunk has its ID.
 place() {
-	local old body ledger count=0
+	local how
 	name_packs "$tmp/packs" <"$1" >"$tmp/named"
+	cut -d' ' -f3 "$tmp/named" | grep -vx = | check_packs
+	for how in name number; do
+		follow "$how"
+		[[ -s $tmp/unplaced ]] || break
+	done
+	cat "$tmp/found"
+	tell_bad
+}
+
+# key is a function for awk: what of the name of a pack counts when moves are looked for.
+key='function key(p) { return how == "name" ? p : substr(p, 1, length(p) - 65) }
+'
+
+# follow HOW goes from $tmp/named, for chunks of bad packs, to where moves have them, and leaves what
+# place prints in $tmp/found.
+follow() {
+	local old body ledger count=0
 	: >"$tmp/edges"
 	: >"$tmp/unplaced"
-	cut -d' ' -f3 "$tmp/named" | grep -vx = | check_packs
 	while (($(wc -l <"$tmp/bad") > count)); do
 		count=$(wc -l <"$tmp/bad")
 		find_moves
 		while read -r old body ledger; do
 			open_move "$body" "$ledger" |
-				awk -v old="$old" -v wanted="$tmp/named" '
+				awk -v how="$1" -v old="$old" -v wanted="$tmp/named" "$key"'
 					BEGIN { while ((getline line < wanted) > 0) { split(line, f, " "); want[f[2]] } }
-					$1 in want { print old, $0 }'
-		done < <(awk 'NR == FNR { bad[$1]; next } $1 in bad' "$tmp/bad" "$tmp/moves") >"$tmp/edges"
+					$1 in want { print key(old), $0 }'
+		done < <(awk -v how="$1" "$key"'NR == FNR { bad[key($1)]; next } key($1) in bad' "$tmp/bad" "$tmp/moves") >"$tmp/edges"
 		cut -d' ' -f3 "$tmp/edges" | check_packs
 	done
-	awk -v max="$max_moves" -v goods="$tmp/good" -v edges="$tmp/edges" -v unplaced="$tmp/unplaced" '
+	awk -v how="$1" -v max="$max_moves" -v goods="$tmp/good" -v edges="$tmp/edges" -v unplaced="$tmp/unplaced" "$key"'
 		function find(p, id, depth,   k, i) {
 			if (p in good) { pack = p; return 1 }
-			k = p " " id
+			k = key(p) " " id
 			if (been[k] == NR) return 0 # moves lead in a circle, or here twice
 			been[k] = NR
 			for (i = 1; depth < max && i <= n[k]; i++) {
@@ -621,8 +639,7 @@ place() {
 		$3 == "=" { print $1, "=", 0, 0; next }
 		{ at = $4 }
 		find($3, $2, 0) { print $1, pack, at, $5; next }
-		{ print $1, "-", 0, $5; print $3 > unplaced }' "$tmp/named"
-	tell_bad
+		{ print $1, "-", 0, $5; print $3 > unplaced }' "$tmp/named" >"$tmp/found"
 }
 
 # open_pack NAME decrypts a pack into a scratch file, once.

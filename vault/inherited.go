@@ -70,7 +70,7 @@ func (v *Vault) openSample(ctx context.Context, s *sampler) error {
 			err = p.src.readFrom(ctx, pack, w)
 		}
 		if isDamage(err) {
-			if err = p.src.readMoved(ctx, pack, w, err); err == nil {
+			if err = p.src.reading().follow(ctx, pack, w, err, 0); err == nil {
 				continue // what snapshots need of it was moved on: it need not be there
 			}
 		}

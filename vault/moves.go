@@ -21,6 +21,27 @@ type moveTable struct {
 	byNumber map[packKey][]*Move // by the number of a pack that they replace
 }
 
+// of returns the moves that may have chunks of a pack: those that replace it, and
+// after them those that replace another one of its number. Where a list is lost
+// nobody says which is meant, or what is listed under the number may be the wrong
+// one. The IDs of the chunks tell.
+func (t *moveTable) of(p ledger.Pack) []*Move {
+	moves := t.byNumber[packKey{p.Series, p.Number}]
+	if len(moves) < 2 {
+		return moves
+	}
+	name := p.Name()
+	var its, others []*Move
+	for _, m := range moves {
+		if slices.Contains(m.Commit.Old, name) {
+			its = append(its, m)
+		} else {
+			others = append(others, m)
+		}
+	}
+	return append(its, others...)
+}
+
 // A Move is a valid commit that says where chunks are now, or what stands in
 // for a ledger or roll: then it has no map.
 type Move struct {
@@ -81,23 +102,59 @@ type step struct {
 	id   chunk.ID
 }
 
-// readMoved reads what is not done from where moves say the chunks are. cause
-// is why the pack itself could not be used.
-func (s *Source) readMoved(ctx context.Context, old ledger.Pack, w *wanted, cause error) error {
-	return s.follow(ctx, old, w, cause, way{}, 0)
+// A search is on its way to chunks: to the pack in which a snapshot has them, and
+// from there where moves lead. Whoever says what a restore would find goes the
+// same way, and only looks whether the chunks are there.
+type search struct {
+	*Source
+	// take takes what is not done from a pack; ErrDamaged if it is not all there.
+	// named is Place.Named.
+	take func(ctx context.Context, p ledger.Pack, named bool, w *wanted) error
+	been way
 }
 
-func (s *Source) follow(ctx context.Context, old ledger.Pack, w *wanted, cause error, been way, depth int) error {
+// reading is a search that reads.
+func (s *Source) reading() *search {
+	return &search{Source: s, been: way{}, take: func(ctx context.Context, p ledger.Pack, _ bool, w *wanted) error { return s.readFrom(ctx, p, w) }}
+}
+
+// run gets what is wanted from where a ledger has it, or where it was moved from
+// there. stood says that the ledger stands in for another one.
+func (f *search) run(ctx context.Context, l *ledger.Ledger, stood bool, w *wanted, depth int) error {
+	p, named, err := f.lookup(ctx, l, stood, w.refs[0].Series, w.refs[0].Number)
+	if err == nil {
+		err = f.take(ctx, p, named, w)
+	}
+	if err == nil || !isDamage(err) {
+		return err
+	}
+	return f.follow(ctx, p, w, err, depth)
+}
+
+// follow gets what is not done from where moves say that the chunks of a pack
+// are. cause is why the pack itself could not be used.
+func (f *search) follow(ctx context.Context, old ledger.Pack, w *wanted, cause error, depth int) error {
 	if depth == MaxMoves {
 		return cause
 	}
-	moves, err := s.movesOf(ctx, old)
+	t, err := f.all.table(ctx)
 	if err != nil {
 		return err
 	}
-	for _, m := range moves {
-		for _, part := range w.movedBy(m, been) {
-			if err := s.readPart(ctx, m, part, cause, been, depth); err != nil {
+	for _, m := range t.of(old) {
+		if w.all() {
+			return nil
+		}
+		good, err := f.all.load(ctx, m)
+		if err != nil {
+			return err
+		}
+		if !good {
+			continue
+		}
+		for _, part := range w.movedBy(m, f.been) {
+			// That they are not there is no error: another move may have them.
+			if err := f.run(ctx, m.ledger, m.lost != nil, part, depth+1); err != nil && !isDamage(err) {
 				return err
 			}
 		}
@@ -107,6 +164,42 @@ func (s *Source) follow(ctx context.Context, old ledger.Pack, w *wanted, cause e
 	}
 	return cause
 }
+
+// A Place is where a search for a chunk has come to.
+type Place struct {
+	Pack ledger.Pack
+	Ref  chunk.Ref // the chunk as the pack should have it
+	// Named: the list names the pack of which a commit says so. Else it is what
+	// stands in for that, or only listed under the number, and may be another one.
+	Named bool
+}
+
+// Find goes the way that Read goes to one chunk, and reads nothing but lists and
+// moves: of each place on it holds is asked, until it says that the chunk is
+// there. Find returns that place, and false if there was none. Other errors than
+// those of holds are the remote's.
+func (s *Source) Find(ctx context.Context, ref chunk.Ref, holds func(Place) (bool, error)) (at Place, found bool, err error) {
+	f := &search{Source: s, been: way{}, take: func(_ context.Context, p ledger.Pack, named bool, w *wanted) error {
+		at = Place{p, w.refs[0], named}
+		is, err := holds(at)
+		if err == nil && !is {
+			err = errNotThere
+		}
+		if err == nil {
+			w.done[0], err = true, w.fn(0, nil)
+		}
+		return err
+	}}
+	w := &wanted{refs: []chunk.Ref{ref}, done: make([]bool, 1), fn: func(int, []byte) error { return nil }}
+	if err := f.run(ctx, s.ledger, s.stood, w, 0); isDamage(err) {
+		return Place{}, false, nil
+	} else if err != nil {
+		return Place{}, false, err
+	}
+	return at, true, nil
+}
+
+var errNotThere = damaged("the chunk is not there")
 
 // movedBy splits what is not done, and of which the move was not asked before,
 // by the packs in which the move has it. One chunk may be wanted many times.
@@ -138,70 +231,6 @@ func (w *wanted) movedBy(m *Move, been way) []*wanted {
 	}
 	slices.SortFunc(parts, func(a, b *wanted) int { return compareRefs(a.refs[0], b.refs[0]) })
 	return parts
-}
-
-// readPart reads chunks from the pack in which a move has them, or from where
-// they were moved on from there. That they are not there is no error: another
-// move may have them.
-func (s *Source) readPart(ctx context.Context, m *Move, part *wanted, cause error, been way, depth int) error {
-	p, err := s.lookup(ctx, m.ledger, m.lost != nil, part.refs[0].Series, part.refs[0].Number)
-	if err == nil {
-		err = s.readFrom(ctx, p, part)
-	}
-	if err != nil && isDamage(err) {
-		err = s.follow(ctx, p, part, cause, been, depth+1)
-	}
-	if err != nil && isDamage(err) {
-		return nil
-	}
-	return err
-}
-
-// movesOf returns the loaded moves that replace pack p, or another one of its
-// number: where a list is lost nobody says which is meant, or what is listed
-// under the number may be the wrong one. The IDs of the chunks tell.
-func (s *Source) movesOf(ctx context.Context, p ledger.Pack) ([]*Move, error) {
-	t, err := s.allMoves(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var good []*Move
-	for _, m := range t.byNumber[packKey{p.Series, p.Number}] {
-		if m.tries > 1 {
-			continue
-		}
-		err := s.v.LoadMove(ctx, m)
-		if isDamage(err) && m.ledger == nil {
-			s.v.notice(m.Commit.Ledger, err, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
-			err = s.v.LoadListed(ctx, m)
-		}
-		if isDamage(err) {
-			s.v.notice(m.Name.String(), err, "the chunks it moved, where no other move has them")
-			m.tries++
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		good = append(good, m)
-	}
-	return good, nil
-}
-
-// allMoves reads the table of moves, once.
-func (s *Source) allMoves(ctx context.Context) (*moveTable, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.moves == nil {
-		t, err := s.v.moveTable(ctx)
-		if err != nil {
-			return nil, err
-		}
-		s.moves = t
-	}
-	return s.moves, nil
 }
 
 // moveTable enters all valid moves under each object they replace.
@@ -303,9 +332,9 @@ func (v *Vault) LoadListed(ctx context.Context, m *Move) error {
 		return err
 	}
 	var packs []ledger.Pack
-	src := v.source(nil)
+	all := v.Sources(nil)
 	for series, number := range m.Numbers().All() {
-		p, err := src.listedPack(ctx, series, number)
+		p, err := all.listedPack(ctx, series, number)
 		if err != nil && !isDamage(err) {
 			return err
 		}

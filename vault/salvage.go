@@ -148,7 +148,7 @@ func (s *salvager) measure(n *found, depth int) bool {
 // SourceOf reads a tree that was found: as a snapshot that has it as its one
 // root, at path.
 func (v *Vault) SourceOf(t Tree, path string) *Source {
-	src := v.source(nil)
+	src := v.Sources(nil).source()
 	src.body = &manifest.Body{Vault: string(v.ID()), Roots: []manifest.BodyRoot{{Path: path, Root: t.Root}}}
 	return src
 }

@@ -35,12 +35,12 @@ type Source struct {
 	small    sync.Pool // likewise, for packs of segments: a buffer that once held a large one would stay large
 	segments segmentCache
 
+	all *Sources
+
 	mu     sync.Mutex
-	rolls  map[string][]ledger.Pack          // guarded by mu
-	stands map[string]bool                   // guarded by mu: rolls that are lost, and for which rolls has what stands in
-	listed map[ledger.FolderID][]ledger.Pack // guarded by mu: packs as the remote lists them, where a ledger or roll is lost
-	moves  *moveTable                        // guarded by mu; nil until a pack was bad
-	bad    map[string]*badPack               // guarded by mu; by full name
+	rolls  map[string][]ledger.Pack // guarded by mu
+	stands map[string]bool          // guarded by mu: rolls that are lost, and for which rolls has what stands in
+	bad    map[string]*badPack      // guarded by mu; by full name
 }
 
 // badPack is a pack that could not be used: after two tries it is not fetched
@@ -59,30 +59,7 @@ type packBuffer struct {
 // Source opens a snapshot for reading: two objects, its ledger and its body.
 // It fails with ErrNoIdentity if the vault's identity was not lent.
 func (v *Vault) Source(ctx context.Context, s *Snapshot) (*Source, error) {
-	if !v.HasIdentity() {
-		return nil, ErrNoIdentity
-	}
-	if err := v.loadSnapshot(ctx, s); err != nil {
-		return nil, err
-	}
-	src := v.source(nil)
-	var err error
-	if src.ledger, src.stood, err = src.ledgerOf(ctx, s.Commit.Ledger); err != nil {
-		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
-	}
-	body, err := v.body(ctx, s)
-	if err != nil {
-		return nil, fmt.Errorf("snapshot %s: %w", s.Short(), err)
-	}
-	src.snap, src.body = s, body
-	return src, nil
-}
-
-func (v *Vault) source(l *ledger.Ledger) *Source {
-	src := &Source{v: v, ledger: l, rolls: map[string][]ledger.Pack{}, stands: map[string]bool{}, listed: map[ledger.FolderID][]ledger.Pack{}}
-	src.packs.New = func() any { return new(packBuffer) }
-	src.small.New = src.packs.New
-	return src
+	return v.Sources(nil).Open(ctx, s)
 }
 
 // Ledger fetches a ledger and checks it against its name.
@@ -197,14 +174,17 @@ func (s *Source) Hasher(k chunk.Kind) *chunk.Hasher { return s.v.Hasher(k) }
 
 // PackName says which object the number means in this snapshot.
 func (s *Source) PackName(ctx context.Context, series chunk.Series, number uint32) (ledger.Pack, error) {
-	return s.lookup(ctx, s.ledger, s.stood, series, number)
+	p, _, err := s.lookup(ctx, s.ledger, s.stood, series, number)
+	return p, err
 }
 
 // lookup finds the pack that a ledger means by a number. stood says that it but
-// stands in for another one: then it may lack what was away when it was made.
-func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, stood bool, series chunk.Series, number uint32) (ledger.Pack, error) {
+// stands in for another one: then it may lack what was away when it was made, and
+// what it names is not certain: it is not named, see Place.
+func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, stood bool, series chunk.Series, number uint32) (p ledger.Pack, named bool, err error) {
 	if l == nil {
-		return s.listedPack(ctx, series, number)
+		p, err = s.all.listedPack(ctx, series, number)
+		return p, false, err
 	}
 	none := ledger.Pack{Series: series, Number: number}
 	id := ledger.FolderID{Series: series, Folder: ledger.FolderOf(number)}
@@ -220,31 +200,31 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, stood bool, serie
 		if !f.All && !f.Bits.Has(number) {
 			return s.unnamed(ctx, series, number, stood)
 		}
-		var err error
 		packs, err = s.roll(ctx, f.Roll)
 		stood = stood || s.standsFor(f.Roll)
 		if isDamage(err) {
-			return s.listedPack(ctx, series, number)
+			return s.unnamed(ctx, series, number, true)
 		}
 		if err != nil {
-			return none, fmt.Errorf("pack %s/%010d: %w", series, number, err)
+			return none, false, fmt.Errorf("pack %s/%010d: %w", series, number, err)
 		}
 	}
 	j, ok := slices.BinarySearchFunc(packs, number, func(p ledger.Pack, n uint32) int { return cmp.Compare(p.Number, n) })
 	if !ok {
 		return s.unnamed(ctx, series, number, stood)
 	}
-	return packs[j], nil
+	return packs[j], !stood, nil
 }
 
-// unnamed finds a pack that no list names. Where the list only stands in for one
-// that is lost, the pack may be there all the same: it was away when the list
+// unnamed finds a pack that no list names. Where the list is lost, or another one
+// only stands in for it, the pack may be there all the same: it was away when that
 // was made.
-func (s *Source) unnamed(ctx context.Context, series chunk.Series, number uint32, stood bool) (ledger.Pack, error) {
+func (s *Source) unnamed(ctx context.Context, series chunk.Series, number uint32, stood bool) (p ledger.Pack, named bool, err error) {
 	if stood {
-		return s.listedPack(ctx, series, number)
+		p, err = s.all.listedPack(ctx, series, number)
+		return p, false, err
 	}
-	return ledger.Pack{Series: series, Number: number}, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
+	return ledger.Pack{Series: series, Number: number}, false, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
 }
 
 // standsFor tells whether a roll that was read is but what stands in for it.
@@ -372,14 +352,7 @@ func (s *Source) Read(ctx context.Context, kind chunk.Kind, refs []chunk.Ref, fn
 		return nil
 	}
 	w := &wanted{kind: kind, refs: refs, done: make([]bool, len(refs)), fn: fn}
-	p, err := s.PackName(ctx, refs[0].Series, refs[0].Number)
-	if err == nil {
-		err = s.readFrom(ctx, p, w)
-	}
-	if err == nil || !isDamage(err) {
-		return err
-	}
-	return s.readMoved(ctx, p, w, err)
+	return s.reading().run(ctx, s.ledger, s.stood, w, 0)
 }
 
 // readFrom reads what is not done from pack p.

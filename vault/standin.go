@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"coffer/chunk"
 	"coffer/vault/ledger"
 	"coffer/vault/trust/canon"
 )
@@ -23,7 +22,7 @@ func (s *Source) ledgerOf(ctx context.Context, name string) (l *ledger.Ledger, s
 	if err == nil || !isDamage(err) {
 		return l, false, err
 	}
-	t, e := s.allMoves(ctx)
+	t, e := s.all.table(ctx)
 	if e != nil {
 		return nil, false, e
 	}
@@ -78,7 +77,7 @@ func (v *Vault) ledgerInstead(ctx context.Context, name string, cause error) (*l
 // standInRoll returns the packs that a move names instead of a roll that is
 // lost, for cause.
 func (s *Source) standInRoll(ctx context.Context, name string, cause error) ([]ledger.Pack, error) {
-	t, err := s.allMoves(ctx)
+	t, err := s.all.table(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -109,38 +108,6 @@ func (v *Vault) packsInFolder(ctx context.Context, l *ledger.Ledger, roll string
 		}
 	}
 	return out, nil
-}
-
-// listedPack finds a pack by its number in the remote's listing.
-func (s *Source) listedPack(ctx context.Context, series chunk.Series, number uint32) (ledger.Pack, error) {
-	none := ledger.Pack{Series: series, Number: number}
-	id := ledger.FolderID{Series: series, Folder: ledger.FolderOf(number)}
-	s.mu.Lock()
-	packs, ok := s.listed[id]
-	s.mu.Unlock()
-	if !ok {
-		var err error
-		if packs, err = s.v.listFolder(ctx, id); err != nil {
-			return none, err
-		}
-		s.mu.Lock()
-		s.listed[id] = packs
-		s.mu.Unlock()
-	}
-	found := none
-	for _, p := range packs {
-		switch {
-		case p.Number != number:
-		case found.Size > 0:
-			return none, damaged("pack %s/%010d: two packs bear that number, and the list is lost that says which", series, number)
-		default:
-			found = p
-		}
-	}
-	if found.Size == 0 {
-		return none, damaged("pack %s/%010d: missing, and the list is lost that names it", series, number)
-	}
-	return found, nil
 }
 
 // listFolder lists the packs of one folder, in order.

@@ -1,6 +1,8 @@
 package repair
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,18 +24,12 @@ type healer struct {
 	listed map[string]int64 // sizes of packs
 	old    *vault.OldPacks
 	reads  *vault.Reads
-	moved  map[string][]*vault.Move            // by the full name of the old pack
-	named  map[*vault.Move]map[key]ledger.Pack // the packs of a move
+	held   map[string][]held // what packs hold that no list names for certain, by full name
 	done   map[tree]bool
 
-	wanted map[chunk.ID][]string    // names of the bad packs that had it
-	where  map[chunk.ID]chunk.Ref   // where it is as well
-	packs  map[chunk.ID]ledger.Pack // the pack that is
-}
-
-type key struct {
-	series chunk.Series
-	number uint32
+	wanted map[chunk.ID][]string     // names of the bad packs that had it
+	lost   map[key]map[chunk.ID]bool // chunks of packs that nobody can name
+	where  map[chunk.ID]vault.Place  // where it is as well
 }
 
 // tree is a manifest as one ledger reads it.
@@ -49,8 +45,8 @@ func (m *maker) heal(ctx context.Context) (err error) {
 		return m.unhealed()
 	}
 	h := &healer{
-		maker: m, listed: map[string]int64{}, old: vault.OldPacksOf(m.moves), moved: map[string][]*vault.Move{}, named: map[*vault.Move]map[key]ledger.Pack{},
-		wanted: map[chunk.ID][]string{}, where: map[chunk.ID]chunk.Ref{}, packs: map[chunk.ID]ledger.Pack{},
+		maker: m, listed: map[string]int64{}, old: vault.OldPacksOf(m.moves), held: map[string][]held{},
+		wanted: map[chunk.ID][]string{}, lost: map[key]map[chunk.ID]bool{}, where: map[chunk.ID]vault.Place{},
 	}
 	if h.reads, err = m.v.Reads(); err != nil {
 		return err
@@ -60,34 +56,27 @@ func (m *maker) heal(ctx context.Context) (err error) {
 	if err != nil || !any {
 		return err
 	}
-	for _, pass := range []func(*vault.Source, manifest.Use, ledger.Pack) error{h.want(ctx), h.find} {
+	for _, pass := range []func(context.Context, *vault.Source, chunk.Ref) error{h.want, h.find} {
 		h.done = map[tree]bool{}
 		if err := h.walkAll(ctx, pass); err != nil {
 			return err
 		}
 		if len(h.wanted) == 0 {
-			return nil // moves say of all of them where they are
+			break // moves say of all others where they are
 		}
 	}
 	h.plan()
+	h.planLost()
 	return nil
 }
 
-// look lists packs and moves, and tells if a snapshot needs a pack that is bad.
+// look lists packs, and tells if a snapshot needs one that is bad, or may.
 func (h *healer) look(ctx context.Context) (any bool, err error) {
 	for info, err := range h.v.Store().List(ctx, "packs/", "") {
 		if err != nil {
 			return false, fmt.Errorf("list packs: %w", err)
 		}
 		h.listed[info.Name] = info.Size
-	}
-	for _, mv := range h.moves {
-		if mv.Commit.Body == "" {
-			continue
-		}
-		for _, old := range mv.Commit.Old {
-			h.moved[old] = append(h.moved[old], mv)
-		}
 	}
 	done := map[string]bool{}
 	for _, s := range h.snaps {
@@ -96,16 +85,11 @@ func (h *healer) look(ctx context.Context) (any bool, err error) {
 		}
 		done[s.Commit.Ledger] = true
 		l, err := h.v.Ledger(ctx, s.Commit.Ledger)
-		if errors.Is(err, vault.ErrDamaged) {
-			if l, err = h.v.StandIn(ctx, h.moves, s.Commit.Ledger); l == nil && err == nil {
-				return true, nil // only its manifest tells
-			}
-		}
 		if vault.IsRemote(err) {
 			return false, err
 		}
 		if err != nil {
-			continue // told
+			return true, nil // only its manifest tells, whether another list stands in or not
 		}
 		for p, err := range vault.Packs(l, func(roll string) ([]byte, error) { return h.v.Peek(ctx, roll, ledger.MaxRoll) }) {
 			if vault.IsRemote(err) {
@@ -130,9 +114,9 @@ func (h *healer) isBad(p ledger.Pack) bool {
 }
 
 // walkAll calls fn for every ref of every snapshot whose manifest can be read.
-func (h *healer) walkAll(ctx context.Context, fn func(*vault.Source, manifest.Use, ledger.Pack) error) error {
+func (h *healer) walkAll(ctx context.Context, fn func(context.Context, *vault.Source, chunk.Ref) error) error {
 	for _, s := range h.snaps {
-		src, err := h.v.Source(ctx, s)
+		src, err := h.all.Open(ctx, s)
 		if err != nil {
 			if vault.IsRemote(err) {
 				return err
@@ -145,144 +129,107 @@ func (h *healer) walkAll(ctx context.Context, fn func(*vault.Source, manifest.Us
 				continue
 			}
 			h.done[t] = true
-			if err := h.walkRoot(ctx, src, root.Root, fn); err != nil {
-				return err
+			for use, err := range manifest.Closure(ctx, root.Root, src.Segment) {
+				if vault.IsRemote(err) {
+					return err
+				}
+				if err != nil {
+					continue // verify --deep names what is harmed
+				}
+				if err := fn(ctx, src, use.Ref); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
 }
 
-func (h *healer) walkRoot(ctx context.Context, src *vault.Source, root manifest.Root, fn func(*vault.Source, manifest.Use, ledger.Pack) error) error {
-	for use, err := range manifest.Closure(ctx, root, src.Segment) {
-		if vault.IsRemote(err) {
-			return err
-		}
-		if err != nil {
-			continue // verify --deep names what is harmed
-		}
-		p, err := src.PackName(ctx, use.Ref.Series, use.Ref.Number)
-		if vault.IsRemote(err) {
-			return err
-		}
-		if err != nil {
-			named := false
-			if p, named = h.old.Pack(use.Ref.Series, use.Ref.Number); !named {
-				continue // nobody knows its name any more, so no move can name it
-			}
-		}
-		if err := fn(src, use, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// want gathers the chunks of bad packs that no move has in a good one.
-func (h *healer) want(ctx context.Context) func(*vault.Source, manifest.Use, ledger.Pack) error {
-	return func(_ *vault.Source, use manifest.Use, p ledger.Pack) error {
-		name := p.Name()
-		if !h.isBad(p) || slices.Contains(h.wanted[use.Ref.ID], name) {
-			return nil
-		}
-		is, err := h.isMoved(ctx, name, use.Ref.ID, map[string]bool{}, 0)
-		if err == nil && !is {
-			h.wanted[use.Ref.ID] = append(h.wanted[use.Ref.ID], name)
-		}
+// want gathers the chunks that a restore does not find where the snapshot has
+// them, nor where moves say.
+func (h *healer) want(ctx context.Context, src *vault.Source, ref chunk.Ref) error {
+	_, found, err := h.search(ctx, src, ref)
+	if found || err != nil {
 		return err
 	}
-}
-
-// isMoved tells whether moves have a chunk of a bad pack in a good one. It passes
-// over packs that it has been to: moves may lead in circles, or to one pack many
-// times.
-func (h *healer) isMoved(ctx context.Context, old string, id chunk.ID, been map[string]bool, depth int) (bool, error) {
-	if been[old] || depth == vault.MaxMoves {
-		return false, nil
-	}
-	been[old] = true
-	for _, mv := range h.moved[old] {
-		packs, err := h.packsOf(ctx, mv)
-		if err != nil {
-			return false, err
-		}
-		to, ok := mv.To(id)
-		p, named := packs[key{to.Series, to.Number}]
-		if !ok || !named {
-			continue
-		}
-		if !h.isBad(p) {
-			return true, nil
-		}
-		if is, err := h.isMoved(ctx, p.Name(), id, been, depth+1); is || err != nil {
-			return is, err
-		}
-	}
-	return false, nil
-}
-
-// packsOf loads a move and returns the packs that it names. One that is damaged
-// names none. Where its list is lost, packs are found as a restore does: what
-// stands in may lack some, or nothing does.
-func (h *healer) packsOf(ctx context.Context, mv *vault.Move) (map[key]ledger.Pack, error) {
-	if packs, ok := h.named[mv]; ok {
-		return packs, nil
-	}
-	packs := map[key]ledger.Pack{}
-	err := h.v.LoadMove(ctx, mv)
-	if errors.Is(err, vault.ErrDamaged) && mv.Ledger() == nil {
-		err = h.v.LoadListed(ctx, mv)
-	}
-	if err == nil {
-		var list []ledger.Pack
-		list, err = h.v.PacksNamed(ctx, mv.Ledger())
-		for _, p := range list {
-			packs[key{p.Series, p.Number}] = p
-		}
-		if mv.LostLedger() != nil {
-			h.addUnnamed(mv, packs)
-		}
-	}
+	p, err := src.PackName(ctx, ref.Series, ref.Number)
 	if vault.IsRemote(err) {
-		return nil, err
+		return err
 	}
-	h.named[mv] = packs
-	return packs, nil
-}
-
-// addUnnamed adds the packs in which a move has chunks and which packs lacks: the
-// only one that is listed under the number, or the only one that was moved on.
-func (h *healer) addUnnamed(mv *vault.Move, packs map[key]ledger.Pack) {
-	lacks := map[key][]ledger.Pack{}
-	for series, number := range mv.Numbers().All() {
-		if _, ok := packs[key{series, number}]; !ok {
-			lacks[key{series, number}] = nil
+	if err != nil {
+		named := false
+		if p, named = h.old.Pack(ref.Series, ref.Number); !named {
+			k := key{ref.Series, ref.Number}
+			if h.lost[k] == nil {
+				h.lost[k] = map[chunk.ID]bool{}
+			}
+			h.lost[k][ref.ID] = true // nobody knows its name any more, so no move can name it
+			return nil
 		}
 	}
-	for name, size := range h.listed {
-		p, err := ledger.ParsePackName(name)
-		if there, ok := lacks[key{p.Series, p.Number}]; ok && err == nil {
-			p.Size = size
-			lacks[key{p.Series, p.Number}] = append(there, p)
-		}
+	if name := p.Name(); !slices.Contains(h.wanted[ref.ID], name) {
+		h.wanted[ref.ID] = append(h.wanted[ref.ID], name)
 	}
-	for k, there := range lacks {
-		if len(there) == 1 {
-			packs[k] = there[0]
-		} else if p, ok := h.old.Pack(k.series, k.number); ok {
-			packs[k] = p
-		}
-	}
+	return nil
 }
 
 // find notes where a wanted chunk is as well.
-func (h *healer) find(_ *vault.Source, use manifest.Use, p ledger.Pack) error {
-	id := use.Ref.ID
-	if _, found := h.where[id]; found || len(h.wanted[id]) == 0 || h.isBad(p) {
+func (h *healer) find(ctx context.Context, src *vault.Source, ref chunk.Ref) error {
+	if _, known := h.where[ref.ID]; known || len(h.wanted[ref.ID]) == 0 {
 		return nil
 	}
-	h.where[id], h.packs[id] = use.Ref, p
-	return nil
+	at, found, err := h.search(ctx, src, ref)
+	if found {
+		h.where[ref.ID] = at
+	}
+	return err
+}
+
+// search goes the way of a restore to a chunk.
+func (h *healer) search(ctx context.Context, src *vault.Source, ref chunk.Ref) (at vault.Place, found bool, err error) {
+	return src.Find(ctx, ref, func(at vault.Place) (bool, error) { return h.holds(ctx, at) })
+}
+
+// holds tells whether a chunk is there, as far as is known without reading packs:
+// one that a list names for certain has what refs say. Of any other its directory
+// is read.
+func (h *healer) holds(ctx context.Context, at vault.Place) (bool, error) {
+	if h.isBad(at.Pack) {
+		return false, nil
+	}
+	if at.Named {
+		return true, nil
+	}
+	list, err := h.directory(ctx, at.Pack)
+	i, ok := slices.BinarySearchFunc(list, at.Ref.Offset, func(e held, off int64) int { return cmp.Compare(e.off, off) })
+	return ok && list[i] == heldAs(at.Ref.ID, at.Ref.Offset, at.Ref.Len), err
+}
+
+// held is a chunk in a pack. It is kept small: there may be millions.
+type held struct {
+	off, len int64
+	id       [8]byte // its beginning
+}
+
+func heldAs(id chunk.ID, off, n int64) held { return held{off, n, [8]byte(id[:8])} }
+
+// directory lists what a pack holds, by offset: nothing, if it cannot be opened.
+func (h *healer) directory(ctx context.Context, p ledger.Pack) (list []held, err error) {
+	name := p.Name()
+	if list, ok := h.held[name]; ok {
+		return list, nil
+	}
+	d, err := h.v.PackDirectory(ctx, p)
+	if vault.IsRemote(err) {
+		return nil, err
+	}
+	if err == nil {
+		for e := range d.Entries() {
+			list = append(list, heldAs(e.ID, e.Offset, e.Len))
+		}
+	}
+	h.held[name] = list
+	return list, nil
 }
 
 // plan makes a step for each bad pack.
@@ -306,8 +253,20 @@ func (h *healer) plan() {
 			h.maker.plan.add(Heal, old, why, fmt.Sprintf("%d of its chunks are nowhere else in the vault; what is still on the disk is stored again by the next backup", n))
 		}
 	}
-	for id, ref := range h.where {
-		h.maker.plan.found = append(h.maker.plan.found, elsewhere{h.wanted[id], ref, h.packs[id]})
+	for id, at := range h.where {
+		h.maker.plan.found = append(h.maker.plan.found, elsewhere{h.wanted[id], at.Ref, at.Pack})
+	}
+}
+
+// planLost tells of packs that are not there, or not alone under their number, and
+// that no list names any more.
+func (h *healer) planLost() {
+	byNumber := func(a, b key) int {
+		return cmp.Or(bytes.Compare(a.series[:], b.series[:]), cmp.Compare(a.number, b.number))
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(h.lost), byNumber) {
+		h.maker.plan.add(Heal, fmt.Sprintf("pack %s/%010d", k.series, k.number), errors.New("missing, and the list is lost that named it"),
+			fmt.Sprintf("%d of its chunks are not found; if it comes back they are, and what is still on the disk is stored again by the next backup", len(h.lost[k])))
 	}
 }
 

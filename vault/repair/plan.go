@@ -71,6 +71,7 @@ type maker struct {
 	plan  *Plan
 	snaps []*vault.Snapshot
 	moves []*vault.Move
+	all   *vault.Sources
 	bad   map[string]error // ledgers and rolls that are lost, and rolls that were looked at: nil
 }
 
@@ -121,6 +122,7 @@ func (m *maker) lists(ctx context.Context) error {
 	if m.moves, err = m.v.Moves(ctx); err != nil {
 		return err
 	}
+	m.all = m.v.Sources(append([]*vault.Move{}, m.moves...))
 	by := map[string]*vault.Snapshot{}
 	for _, s := range m.snaps {
 		by[s.Commit.Ledger] = s
@@ -241,7 +243,7 @@ func (m *maker) lost(ctx context.Context, name string, why error, again func() (
 // walk finds by its manifest which packs a snapshot needs. It fails if a part
 // of that is missing: what stands there would be lost for good.
 func (m *maker) walk(ctx context.Context, s *vault.Snapshot) ([]ledger.Pack, error) {
-	src, err := m.v.Source(ctx, s)
+	src, err := m.all.Open(ctx, s)
 	if err != nil {
 		return nil, err
 	}

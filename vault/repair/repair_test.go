@@ -313,7 +313,7 @@ func TestNoListWithoutWholeManifest(t *testing.T) {
 	}
 	s.forget()
 	kinds, done := s.repair(true)
-	s.want(kinds, repair.Hopeless)
+	s.want(kinds, repair.Hopeless, repair.Heal)
 	if done.Written > 0 || len(s.list("moves/")) > 0 {
 		t.Errorf("%+v", done)
 	}

@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 
+	"coffer/chunk"
 	"coffer/vault"
 	"coffer/vault/commit"
 	"coffer/vault/ledger"
@@ -97,6 +98,11 @@ type mover struct {
 	next vault.NewMove
 	old  map[string]bool
 	at   map[key]ledger.Pack
+}
+
+type key struct {
+	series chunk.Series
+	number uint32
 }
 
 func (m *mover) begin() {

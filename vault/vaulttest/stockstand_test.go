@@ -1,6 +1,7 @@
 package vaulttest_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,6 +57,29 @@ func TestStockStandInLacksWhatWasMoved(t *testing.T) {
 		s.lose(list, first)
 		s.standsIn(src)
 	}
+}
+
+// A pack has gone, and a move has what it held by way of another pack of its number,
+// of a cloned machine. The script finds it there, as Coffer does; and it takes no
+// other pack of the number for the one that only a lost list had named.
+func TestStockMoveOfATwin(t *testing.T) {
+	s, src, _ := damaged(t)
+	pack, obj := s.dataPack()
+	twin := pack
+	twin.Sum[0] ^= 1
+	s.move(twin, obj)
+	must(t, os.Remove(filepath.Join(s.remote, pack.Name())))
+	s.expectWhole(src)
+
+	wrong := s.largest("packs/*/*/*") // good bytes, and others
+	b, err := os.ReadFile(wrong)
+	must(t, err)
+	b = append(b, 0)
+	twin.Sum = sha256.Sum256(b)
+	s.put(twin.Name(), b)
+	s.move(twin, obj)
+	s.lose(s.objects("ledgers/*/0000000002-*")[0], pack)
+	s.standsIn(src)
 }
 
 // The script and the page that describes the format follow moves as far as the

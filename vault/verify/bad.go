@@ -24,7 +24,7 @@ func (c *check) tellBadPacks(ctx context.Context) error {
 		case n.bad == nil:
 		case c.isRepacked(n) && c.sureOfDeep(n):
 			c.res.Repacked++
-			proven = append(proven, n.pack.Name()) // without the kit it cannot be seen again, unless the repack knew all that need it
+			proven = c.proves(proven, n) // without the kit it cannot be seen again, unless the repack knew all that need it
 		case j.isFreed(n) && c.harmed[n] == nil:
 			c.res.Repacked++ // a prune has taken it away, or may
 		default:
@@ -37,6 +37,7 @@ func (c *check) tellBadPacks(ctx context.Context) error {
 	if err := c.flush(); err != nil {
 		c.tell(Problem{Object: "this device's local state", Err: err, Harms: "the next backup may rely on the packs named here: verify again"})
 	}
+	c.tellNameless()
 	c.tellStands()
 	slices.SortFunc(bad, func(a, b *need) int { return strings.Compare(a.pack.Name(), b.pack.Name()) })
 	for _, n := range bad {
@@ -46,7 +47,7 @@ func (c *check) tellBadPacks(ctx context.Context) error {
 		}
 		c.tellReplaced(n, j)
 		if c.sureOfDeep(n) {
-			proven = append(proven, n.pack.Name())
+			proven = c.proves(proven, n)
 		}
 	}
 	return errors.Join(c.v.SettleWounds(proven), c.keepProofs(proven))
@@ -57,7 +58,7 @@ func (c *check) tellBadPacks(ctx context.Context) error {
 // replaces it and nothing says that it does not replace all.
 func (c *check) heals(n *need, j *judge) bool {
 	if c.o.Deep {
-		return len(c.moved[n.pack.Name()]) > 0 && c.harmed[n] == nil
+		return c.harmed[n] == nil && (len(c.moved[n.pack.Name()]) > 0 || c.elsewhere[n])
 	}
 	return j.unhealed[n.pack.Name()].Left == 0 && (j.isHealed(n) || c.isReplaced(n))
 }
@@ -65,6 +66,16 @@ func (c *check) heals(n *need, j *judge) bool {
 // sureOfDeep tells whether every manifest was walked and no file found that
 // lacks anything of a pack.
 func (c *check) sureOfDeep(n *need) bool { return c.o.Deep && !c.gaps && c.harmed[n] == nil }
+
+// proves adds a pack to those that are proven to harm nothing, for the next time.
+// Where moves replace another pack of its number too, chunks of it may have been
+// found by those, and nobody misses them without the identity.
+func (c *check) proves(proven []string, n *need) []string {
+	if _, alone := c.oldPacks().Pack(n.pack.Series, n.pack.Number); !alone {
+		return proven
+	}
+	return append(proven, n.pack.Name())
+}
 
 func (c *check) tellReplaced(n *need, j *judge) {
 	r := Replacement{Object: n.pack.Name(), Err: n.bad, Snapshots: shorts(c.needing(n)), Proven: c.sureOfDeep(n)}

@@ -10,6 +10,7 @@ import (
 	"coffer/chunk"
 	"coffer/files"
 	"coffer/vault"
+	"coffer/vault/ledger"
 	"coffer/vault/manifest"
 )
 
@@ -35,10 +36,9 @@ func (c *check) walkManifests(ctx context.Context) error {
 	done := map[tree]bool{}
 	for _, s := range c.snaps {
 		if c.bookOf(s).lost {
-			c.gaps = true // told; which packs it means is not known here
-			continue
+			c.gaps = true // which packs it means only the listing says, and that proves nothing
 		}
-		src, err := c.v.Source(ctx, s)
+		src, err := c.source(ctx, s)
 		if err != nil {
 			if err := c.damage(err, s.Commit.Body, &book{snaps: []*vault.Snapshot{s}}, "this snapshot"); err != nil {
 				return err
@@ -60,8 +60,21 @@ func (c *check) walkManifests(ctx context.Context) error {
 	return nil
 }
 
+// source opens a snapshot as a restore does.
+func (c *check) source(ctx context.Context, s *vault.Snapshot) (*vault.Source, error) {
+	if c.sources == nil {
+		all, err := c.allMoves(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.sources = c.v.Sources(all)
+	}
+	return c.sources.Open(ctx, s)
+}
+
 func (c *check) walkRoot(ctx context.Context, s *vault.Snapshot, src *vault.Source, root manifest.Root) error {
-	b := c.bookOf(s)
+	u := user{s, src, c.bookOf(s), false}
+	u.plain = !u.book.lost && len(c.standsOf(u.book)) == 0
 	for use, err := range manifest.Closure(ctx, root, src.Segment) {
 		if se := (*manifest.SegmentError)(nil); errors.As(err, &se) {
 			if vault.IsRemote(err) {
@@ -74,7 +87,9 @@ func (c *check) walkRoot(ctx context.Context, s *vault.Snapshot, src *vault.Sour
 		if err != nil {
 			return err
 		}
-		c.use(s, b, use)
+		if err := c.use(ctx, u, use); err != nil {
+			return err
+		}
 	}
 	return c.lengths(ctx, s, src, root)
 }
@@ -124,27 +139,107 @@ func (c *check) bookOf(s *vault.Snapshot) *book {
 	return c.books[i]
 }
 
-// use checks one ref: its pack is in the ledger, and holds that chunk at that
-// place. A chunk of a bad pack may have moved.
-func (c *check) use(s *vault.Snapshot, b *book, use manifest.Use) {
+// A user is a snapshot whose manifest is walked.
+type user struct {
+	*vault.Snapshot
+	src   *vault.Source
+	book  *book
+	plain bool // all its lists are there, so what they name is what a restore reads
+}
+
+// use checks one ref: a restore finds the chunk, in the pack that the ledger names
+// or where moves say.
+func (c *check) use(ctx context.Context, u user, use manifest.Use) error {
 	c.res.Entries++
-	n := c.find(b, numbered{use.Ref.Series, use.Ref.Number})
+	k := numbered{use.Ref.Series, use.Ref.Number}
+	n := c.find(u.book, k)
+	if u.plain && n != nil && n.holds(use.Ref) {
+		return nil
+	}
+	way, found, err := c.search(ctx, u.src, use.Ref)
+	switch {
+	case err != nil:
+		return err
+	case found && n != nil && !n.holds(use.Ref):
+		c.elsewhere[n] = true
+	}
+	if found {
+		return nil
+	}
 	if n == nil {
 		c.unnamed = true
-		c.tell(Problem{Object: s.Commit.Ledger, Err: fmt.Errorf("%w: it does not name pack %s/%010d, which %q needs", vault.ErrDamaged, use.Ref.Series, use.Ref.Number, use.Path),
-			Harms: "that file", Snapshots: []string{s.Short()}, Files: []string{strings.Clone(use.Path)}, FileCount: 1})
-		return
-	}
-	if n.holds(use.Ref) || c.isMoved(n, use.Ref) {
-		return
+		c.nameless(u, k, use.Path)
+		return nil
 	}
 	if n.bad == nil {
-		n.bad = fmt.Errorf("%w: it does not hold chunk %s at %d, which %q of snapshot %s needs", vault.ErrDamaged, use.Ref.ID, use.Ref.Offset, use.Path, s.Short())
+		n.bad = fmt.Errorf("%w: it does not hold chunk %s at %d, which %q of snapshot %s needs", vault.ErrDamaged, use.Ref.ID, use.Ref.Offset, use.Path, u.Short())
 	}
-	way := map[*need]bool{}
-	c.wayOf(n, use.Ref, way)
-	for at := range way {
-		c.harm(at, s.Short()+":"+use.Path)
+	c.harm(n, u.Short()+":"+use.Path)
+	for _, at := range way {
+		if at != n && at.bad != nil {
+			c.harm(at, u.Short()+":"+use.Path)
+		}
+	}
+	return nil
+}
+
+// search goes the way of a restore to a chunk, and returns the packs to which that
+// leads.
+func (c *check) search(ctx context.Context, src *vault.Source, ref chunk.Ref) (way []*need, found bool, err error) {
+	_, found, err = src.Find(ctx, ref, func(at vault.Place) (bool, error) {
+		n, err := c.opened(ctx, at.Pack)
+		if err != nil {
+			return false, err
+		}
+		if !slices.Contains(way, n) {
+			way = append(way, n)
+		}
+		return n.holds(at.Ref), nil
+	})
+	return way, found, err
+}
+
+// opened returns a pack as it was found. One to which only a restore would have
+// come is read now.
+func (c *check) opened(ctx context.Context, p ledger.Pack) (*need, error) {
+	if n := c.needed[idOf(p)]; n != nil {
+		return n, nil
+	}
+	n := c.beside[idOf(p)]
+	if n == nil {
+		n = &need{pack: p}
+		c.beside[idOf(p)] = n
+		r := &packReader{c: c}
+		return n, r.read(ctx, n)
+	}
+	return n, nil
+}
+
+// A nameless pack is one that a manifest needs, and of which nobody knows which
+// object it is.
+type nameless struct {
+	book *book
+	numbered
+}
+
+// nameless counts a file that lacks a chunk of such a pack.
+func (c *check) nameless(u user, k numbered, path string) {
+	key := nameless{u.book, k}
+	if c.unknown[key] == nil {
+		c.unknown[key] = new(harm)
+	}
+	c.unknown[key].add(u.Short() + ":" + path)
+}
+
+// tellNameless tells of packs that a restore does not find, since no list names
+// them and no single one is listed under the number.
+func (c *check) tellNameless() {
+	for key, h := range c.unknown {
+		err := fmt.Errorf("%w: it does not name pack %x/%010d, which %q needs", vault.ErrDamaged, key.series, key.number, h.files[0])
+		if key.book.lost {
+			err = fmt.Errorf("%w: pack %x/%010d, which %q needs, is not there, or not alone, and the list is lost that names it", vault.ErrDamaged, key.series, key.number, h.files[0])
+		}
+		c.tell(Problem{Object: key.book.name, Err: err, Harms: "these files", Snapshots: shorts(key.book.snaps), Files: h.files, FileCount: h.count})
 	}
 }
 
@@ -158,6 +253,10 @@ func (c *check) harm(n *need, file string) {
 		h = new(harm)
 		c.harmed[n] = h
 	}
+	h.add(file)
+}
+
+func (h *harm) add(file string) {
 	if file == h.last {
 		return // another chunk of it
 	}

@@ -11,14 +11,21 @@ import (
 // listPacks looks for every needed pack in a listing, and for those that only a
 // list that is lost had named.
 func (c *check) listPacks(ctx context.Context) error {
+	needed := len(c.needed)
 	if err := c.walkStands(ctx); err != nil {
 		return err
+	}
+	if len(c.needed) > needed {
+		if err := c.moves(ctx); err != nil {
+			return err
+		}
 	}
 	if err := c.listing(ctx); err != nil {
 		return err
 	}
 	for c.needSpare() {
-		needed, lacked := len(c.needed), len(c.spare)
+		lacked := len(c.spare)
+		needed = len(c.needed)
 		if err := c.moves(ctx); err != nil {
 			return err
 		}

@@ -69,7 +69,9 @@ func oldOf(move *commit.Commit, names map[string]*need) (old []*need) {
 // allMoves reads the moves, once.
 func (c *check) allMoves(ctx context.Context) (_ []*vault.Move, err error) {
 	if c.all == nil {
-		c.all, err = c.v.Moves(ctx)
+		if c.all, err = c.v.Moves(ctx); c.all == nil {
+			c.all = []*vault.Move{}
+		}
 	}
 	return c.all, err
 }
@@ -220,48 +222,6 @@ func (c *check) tellMap(m *moved, err error) {
 
 // maxMap bounds a move's map as it is stored, in bytes.
 const maxMap = 64 << 20
-
-// isMoved tells whether a chunk of a bad pack is in another one, which was
-// opened and is good.
-func (c *check) isMoved(n *need, ref chunk.Ref) bool {
-	return c.isMovedBy(n, ref, map[*need]bool{}, 0)
-}
-
-// isMovedBy passes over packs that it has been to: moves may lead in circles, or
-// to one pack many times.
-func (c *check) isMovedBy(n *need, ref chunk.Ref, been map[*need]bool, depth int) bool {
-	if been[n] || depth == vault.MaxMoves {
-		return false
-	}
-	been[n] = true
-	for _, m := range c.moved[n.pack.Name()] {
-		to, ok := m.To(ref.ID)
-		if !ok {
-			continue
-		}
-		at := c.find(m.book, numbered{to.Series, to.Number})
-		switch {
-		case at == nil:
-		case at.holds(to):
-			return true
-		case c.isMovedBy(at, to, been, depth+1):
-			return true
-		}
-	}
-	return false
-}
-
-// wayOf gathers the bad packs to which moves have led for a chunk of a pack.
-func (c *check) wayOf(n *need, ref chunk.Ref, way map[*need]bool) {
-	way[n] = true
-	for _, m := range c.moved[n.pack.Name()] {
-		if to, ok := m.To(ref.ID); ok {
-			if at := c.find(m.book, numbered{to.Series, to.Number}); at != nil && at.bad != nil && !way[at] {
-				c.wayOf(at, to, way)
-			}
-		}
-	}
-}
 
 // holds tells whether a pack was opened and has that chunk at that place.
 func (n *need) holds(ref chunk.Ref) bool {

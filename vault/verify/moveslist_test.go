@@ -53,14 +53,14 @@ func newMoveListed(t *testing.T, moved bool) *moveListed {
 	}
 	m.list = moves[0].Commit.Ledger
 	remove(t, m.Room, m.list)
-	m.forget(t)
+	forgetCopies(t, m.Room)
 	return m
 }
 
-// forget takes away the device's copies of lists.
-func (m *moveListed) forget(t *testing.T) {
+// forgetCopies takes away a device's copies of lists.
+func forgetCopies(t *testing.T, room *vaulttest.Room) {
 	t.Helper()
-	if err := os.RemoveAll(filepath.Join(m.StatePath(), "objects")); err != nil {
+	if err := os.RemoveAll(filepath.Join(room.StatePath(), "objects")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -71,7 +71,7 @@ func (m *moveListed) replace(t *testing.T) {
 	if err := m.Reopen(t).Replace(t.Context(), []string{m.list}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	m.forget(t)
+	forgetCopies(t, m.Room)
 }
 
 // wantRead wants the snapshot to restore by the kit alone.

@@ -4,26 +4,27 @@ import (
 	"context"
 	"slices"
 
+	"coffer/chunk"
 	"coffer/vault"
 	"coffer/vault/ledger"
 	"coffer/vault/manifest"
 )
 
 // walkStands finds out, with the identity, what those snapshots need of which a
-// list is lost, and what stands in for it does not name. What cannot be read of
-// a manifest is told later.
+// list is lost, and what stands in for it, if anything does, does not name. What
+// cannot be read of a manifest is told later.
 func (c *check) walkStands(ctx context.Context) error {
-	if !c.o.Deep || len(c.stands) == 0 {
+	if !c.o.Deep {
 		return nil
 	}
 	done := map[tree]bool{}
 	for _, s := range c.snaps {
 		b := c.bookOf(s)
 		stands := c.standsOf(b)
-		if b.lost || len(stands) == 0 {
+		if !b.lost && len(stands) == 0 {
 			continue
 		}
-		src, err := c.v.Source(ctx, s)
+		src, err := c.source(ctx, s)
 		if err != nil {
 			if vault.IsRemote(err) {
 				return err
@@ -40,11 +41,35 @@ func (c *check) walkStands(ctx context.Context) error {
 				if vault.IsRemote(err) {
 					return err
 				}
-				if err == nil {
-					c.lackedBy(b, stands, numbered{use.Ref.Series, use.Ref.Number})
+				if err != nil {
+					continue
+				}
+				c.lackedBy(b, stands, numbered{use.Ref.Series, use.Ref.Number})
+				if err := c.listedFor(ctx, b, src, use.Ref); err != nil {
+					return err
 				}
 			}
 		}
+	}
+	return nil
+}
+
+// listedFor counts the pack as needed that is listed under a number which only a
+// list named that is lost, or of which moves say that it had the number.
+func (c *check) listedFor(ctx context.Context, b *book, src *vault.Source, ref chunk.Ref) error {
+	if !b.lost || c.find(b, numbered{ref.Series, ref.Number}) != nil {
+		return nil
+	}
+	p, err := src.PackName(ctx, ref.Series, ref.Number)
+	if vault.IsRemote(err) {
+		return err
+	}
+	ok := err == nil
+	if !ok {
+		p, ok = c.oldPacks().Pack(ref.Series, ref.Number)
+	}
+	if ok {
+		c.needs(b, c.need(p))
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func (c *check) tellStands() {
 func (c *check) tellStand(st *stand) {
 	needing := c.snapsOfStand(st)
 	r := Replacement{Object: st.name, Err: st.why, Moves: st.moves, Snapshots: shorts(needing)}
-	if lost := c.lackedFor(st); len(lost) > 0 {
+	if lost := c.missedFor(st); len(lost) > 0 {
 		c.tell(Problem{Object: st.name, Err: fmt.Errorf("%w: what stands in for it does not name %s, and no single pack of that number is there", vault.ErrDamaged, packsText(lost)),
 			Snapshots: r.Snapshots, Harms: "the files of these snapshots that have a part in them; everything else restores"})
 		return
@@ -190,6 +190,18 @@ func (c *check) lackedFor(st *stand) (lost []numbered) {
 		}
 	}
 	slices.SortFunc(lost, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
+	return lost
+}
+
+// missedFor lists those of them that harm something: with Deep none of which a
+// restore finds all that snapshots need, by the moves of its number.
+func (c *check) missedFor(st *stand) []numbered {
+	lost := c.lackedFor(st)
+	if c.o.Deep {
+		lost = slices.DeleteFunc(lost, func(k numbered) bool {
+			return !slices.ContainsFunc(st.users[k], func(b *book) bool { return b.of != nil || c.unknown[nameless{b, k}] != nil })
+		})
+	}
 	return lost
 }
 

@@ -14,7 +14,9 @@ import (
 func (c *check) takeOver() {
 	all := c.v.Problems()
 	for _, p := range all[c.taken:] {
-		c.tell(Problem{Object: p.Object, Err: p.Err, Harms: p.Harms})
+		if !c.told[p.Object] { // a restore would have met it too
+			c.tell(Problem{Object: p.Object, Err: p.Err, Harms: p.Harms})
+		}
 	}
 	c.taken = len(all)
 }

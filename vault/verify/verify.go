@@ -39,7 +39,7 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, stands: map[string]*stand{}, spare: map[numbered][]ledger.Pack{}, replaced: map[*need]bool{}, proven: loadProofs(v), listed: map[string]int64{}, told: map[string]bool{}}
+	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, stands: map[string]*stand{}, spare: map[numbered][]ledger.Pack{}, replaced: map[*need]bool{}, elsewhere: map[*need]bool{}, beside: map[packID]*need{}, unknown: map[nameless]*harm{}, proven: loadProofs(v), listed: map[string]int64{}, told: map[string]bool{}}
 	c.res.Deep = o.Deep
 	err = errors.Join(c.run(ctx), reads.Close(), c.flush())
 	c.takeOver()
@@ -65,16 +65,23 @@ type check struct {
 	commits  []commit.Name    // of this vault's devices, as they are listed
 	listed   map[string]int64 // sizes of bodies found by listing
 	harmed   map[*need]*harm
-	moved    map[string][]*moved        // moves that count, by the full name of a pack they replace
-	replaced map[*need]bool             // see isReplaced
-	gaps     bool                       // some manifest could not be walked
-	unnamed  bool                       // some ledger does not name a pack that its manifest needs
-	all      []*vault.Move              // all moves; nil until they were read
-	rest     []*vault.Move              // those that are not in moved; nil in the place of others
-	stands   map[string]*stand          // what stands in for ledgers and rolls, by their names; nil: nothing does
-	spare    map[numbered][]ledger.Pack // what is listed under the numbers that some stand lacks
-	old      *vault.OldPacks            // the packs that moves replace; nil until asked for
-	proven   *proofs                    // what was proven before
+	moved    map[string][]*moved // moves that count, by the full name of a pack they replace
+	replaced map[*need]bool      // see isReplaced
+	gaps     bool                // some manifest could not be walked
+	unnamed  bool                // some ledger does not name a pack that its manifest needs
+	all      []*vault.Move       // all moves; nil until they were read
+	sources  *vault.Sources      // nil until asked for
+
+	// Deep, of the walk through the manifests.
+	elsewhere map[*need]bool     // packs of which a chunk was found elsewhere
+	beside    map[packID]*need   // packs to which a search has led, and that no list named before
+	unknown   map[nameless]*harm // packs without names that some file needs
+
+	rest   []*vault.Move              // those that are not in moved; nil in the place of others
+	stands map[string]*stand          // what stands in for ledgers and rolls, by their names; nil: nothing does
+	spare  map[numbered][]ledger.Pack // what is listed under the numbers that some stand lacks
+	old    *vault.OldPacks            // the packs that moves replace; nil until asked for
+	proven *proofs                    // what was proven before
 
 	mu    sync.Mutex
 	res   Result           // guarded by mu

@@ -1,0 +1,236 @@
+package verify_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"coffer/chunk"
+	"coffer/remote/mem"
+	"coffer/vault"
+	"coffer/vault/manifest"
+	"coffer/vault/repair"
+	"coffer/vault/restore"
+	"coffer/vault/state"
+	"coffer/vault/vaulttest"
+	"coffer/vault/verify"
+)
+
+// A moving vault is one whose snapshots need a pack that was healed, by a move
+// whose list goes by a roll, and one that was repacked. Both have gone.
+type moving struct {
+	*vaulttest.Room
+	dir  string
+	was  map[string]map[string]string // by the ID of a snapshot: the files below dir
+	lose []string                     // objects that are lost in turn
+}
+
+func newMoving(t *testing.T) *moving {
+	t.Helper()
+	m := &moving{Room: vaulttest.New(t), dir: t.TempDir(), was: map[string]map[string]string{}}
+	m.back(t, "a", "b")
+	m.back(t, "c")
+	packs := packsOf(t, m.Room, chunk.Data)
+	repacked, healed := packs[0], packs[1]
+	remove(t, m.Room, healed)
+	m.next(t, 1023) // the last number of its folder, so that the move's list goes by a roll
+	if res := m.back(t, "d"); res.Packs != 1 || res.Left != 0 {
+		t.Fatalf("healed %+v", res)
+	}
+	m.back(t, "e")
+	repack(t, m.Room, repacked)
+	remove(t, m.Room, repacked)
+	if err := os.Remove(filepath.Join(m.dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	m.back(t, "f")
+	moves, err := m.Lent(t).Moves(t.Context())
+	if err != nil || len(moves) != 2 || len(under(t, m.Room, "rolls/")) == 0 {
+		t.Fatalf("%d moves, %v, rolls %q", len(moves), err, under(t, m.Room, "rolls/"))
+	}
+	l, err := m.Lent(t).Ledger(t.Context(), moves[0].Commit.Ledger)
+	if err != nil || len(l.Rolls()) == 0 {
+		t.Fatalf("the move's list goes by no roll: %+v, %v", l, err)
+	}
+	for _, kind := range []string{"ledgers/", "rolls/", "moves/"} {
+		m.lose = append(m.lose, under(t, m.Room, kind)...)
+	}
+	segments := packsOf(t, m.Room, chunk.Segment) // two will do: each takes whole trees away
+	m.lose = append(m.lose, packsOf(t, m.Room, chunk.Data)...)
+	m.lose = append(m.lose, segments[1], segments[len(segments)-1])
+	for _, mv := range moves {
+		m.lose = append(m.lose, mv.Name.String())
+	}
+	return m
+}
+
+// next lets the next pack of data have that number.
+func (m *moving) next(t *testing.T, number uint32) {
+	t.Helper()
+	if _, err := m.Dir(t).UpdateDevice(func(d *state.Device) error {
+		for i := range d.Series {
+			if d.Series[i].Kind == string(chunk.Data) {
+				d.Series[i].Next = number
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// back writes files and takes a snapshot.
+func (m *moving) back(t *testing.T, names ...string) vault.Healed {
+	t.Helper()
+	for _, name := range names {
+		write(t, m.dir, name, name[0]-'a')
+	}
+	res := backUp(t, m.Reopen(t), m.dir)
+	m.was[res.Snapshot] = map[string]string{}
+	for path, content := range m.Read(t, res.Snapshot) {
+		m.was[res.Snapshot][strings.TrimPrefix(path, m.dir+"/")] = content
+	}
+	return res.Healed
+}
+
+// files names files as a verification does.
+type files map[string]bool
+
+func named(id, path string) string { return id[:8] + ":" + path }
+
+// restored tells what a restore gives back, by the kit alone.
+func (m *moving) restored(t *testing.T) files {
+	t.Helper()
+	out := files{}
+	for id, was := range m.was {
+		v := m.Lent(t)
+		src, err := v.Source(t.Context(), find(t, v, id))
+		if errors.Is(err, vault.ErrDamaged) {
+			continue
+		}
+		target := filepath.Join(vaulttest.Folder(t), "out")
+		if err == nil {
+			_, err = restore.Run(t.Context(), src, restore.Options{Target: target})
+		}
+		if err != nil && !errors.Is(err, vault.ErrDamaged) {
+			t.Fatal(err)
+		}
+		for path, content := range was {
+			b, err := os.ReadFile(filepath.Join(target, path))
+			if out[named(id, path)] = err == nil && string(b) == content; err == nil && string(b) != content {
+				t.Errorf("snapshot %.8s: %s comes back wrong", id, path)
+			}
+		}
+	}
+	maps.DeleteFunc(out, func(_ string, is bool) bool { return !is })
+	return out
+}
+
+// told are the files that a verification calls damaged.
+func (m *moving) told(t *testing.T, res verify.Result) files {
+	t.Helper()
+	out := files{}
+	for _, p := range res.Problems {
+		for _, f := range p.Files {
+			out[f] = !strings.HasSuffix(f, ":") // that is the folder itself
+		}
+		if int64(len(p.Files)) != p.FileCount {
+			t.Errorf("%+v", p)
+		}
+		part, ok := errors.AsType[*manifest.SegmentError](p.Err)
+		if !ok && p.Harms != "this snapshot" {
+			continue
+		}
+		for id, was := range m.was {
+			if !slices.Contains(p.Snapshots, id[:8]) {
+				continue
+			}
+			for path := range was {
+				if !ok || path >= part.From && (part.To == "" || path < part.To) {
+					out[named(id, path)] = true
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(out, func(_ string, is bool) bool { return !is })
+	return out
+}
+
+// Whatever one or two objects are lost: a verification with the kit calls exactly
+// those files damaged that a restore does not give back; a repair knows whether
+// there are any; and what could be restored before it can be after it.
+func TestVerdictIsWhatARestoreGives(t *testing.T) {
+	m := newMoving(t)
+	var sets [][]string
+	for i, a := range m.lose {
+		sets = append(sets, []string{a})
+		for _, b := range m.lose[i+1:] {
+			sets = append(sets, []string{a, b})
+		}
+	}
+	t.Logf("%d objects, %d sets of them", len(m.lose), len(sets))
+	base := m.Store.(*mem.Store)
+	for i, set := range sets {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			c := &moving{m.Image(t).With(base.Clone()), m.dir, m.was, nil}
+			for _, name := range set {
+				remove(t, c.Room, name)
+			}
+			forgetCopies(t, c.Room)
+			c.agree(t)
+			if t.Failed() {
+				t.Logf("lost: %q", set)
+			}
+		})
+	}
+}
+
+// lacks are the files of which have says no.
+func (m *moving) lacks(have files) files {
+	out := files{}
+	for id, was := range m.was {
+		for path := range was {
+			if !have[named(id, path)] {
+				out[named(id, path)] = true
+			}
+		}
+	}
+	return out
+}
+
+// agree holds against each other what a restore, a verification and a repair say.
+func (m *moving) agree(t *testing.T) {
+	t.Helper()
+	before := m.restored(t)
+	res := check(t, m.Lent(t), verify.Options{Deep: true})
+	if told, lacks := m.told(t, res), m.lacks(before); !maps.Equal(told, lacks) {
+		t.Errorf("called damaged: %v, and a restore lacks %v: %+v", told, lacks, res.Problems)
+	}
+	plan, err := repair.Make(t.Context(), lentDevice(t, m.Room))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moves := slices.ContainsFunc(plan.Steps, func(s repair.Step) bool { return s.Kind == repair.Move })
+	if moves && len(m.lacks(before)) == 0 {
+		t.Errorf("nothing is lacking, and a repair says %+v", plan.Steps)
+	}
+	if _, err := plan.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := m.restored(t)
+	for f := range before {
+		if !after[f] {
+			t.Errorf("%s was restored before the repair, and is not after it: %+v", f, plan.Steps)
+		}
+	}
+	lost := slices.ContainsFunc(plan.Steps, func(s repair.Step) bool { return s.Kind == repair.Heal || s.Kind == repair.Hopeless })
+	if lacks := m.lacks(after); lost != (len(lacks) > 0) {
+		t.Errorf("a restore lacks %v after the repair, which said %+v", lacks, plan.Steps)
+	}
+}

@@ -37,10 +37,8 @@ type Source struct {
 
 	all *Sources
 
-	mu     sync.Mutex
-	rolls  map[string][]ledger.Pack // guarded by mu
-	stands map[string]bool          // guarded by mu: rolls that are lost, and for which rolls has what stands in
-	bad    map[string]*badPack      // guarded by mu; by full name
+	mu  sync.Mutex
+	bad map[string]*badPack // guarded by mu; by full name
 }
 
 // badPack is a pack that could not be used: after two tries it is not fetched
@@ -200,8 +198,9 @@ func (s *Source) lookup(ctx context.Context, l *ledger.Ledger, stood bool, serie
 		if !f.All && !f.Bits.Has(number) {
 			return s.unnamed(ctx, series, number, stood)
 		}
-		packs, err = s.roll(ctx, f.Roll)
-		stood = stood || s.standsFor(f.Roll)
+		var stands bool
+		packs, stands, err = s.all.roll(ctx, f.Roll)
+		stood = stood || stands
 		if isDamage(err) {
 			return s.unnamed(ctx, series, number, true)
 		}
@@ -225,39 +224,6 @@ func (s *Source) unnamed(ctx context.Context, series chunk.Series, number uint32
 		return p, false, err
 	}
 	return ledger.Pack{Series: series, Number: number}, false, damaged("pack %s/%010d: the snapshot's ledger does not name it", series, number)
-}
-
-// standsFor tells whether a roll that was read is but what stands in for it.
-func (s *Source) standsFor(roll string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stands[roll]
-}
-
-// roll fetches a roll once.
-func (s *Source) roll(ctx context.Context, name string) ([]ledger.Pack, error) {
-	s.mu.Lock()
-	packs, ok := s.rolls[name]
-	s.mu.Unlock()
-	switch {
-	case ok && packs == nil:
-		return nil, damaged("%s: lost", name)
-	case ok:
-		return packs, nil
-	}
-	packs, err := s.v.cachedRoll(ctx, name)
-	stood := isDamage(err)
-	if stood {
-		packs, err = s.standInRoll(ctx, name, err)
-	}
-	if err != nil && !isDamage(err) {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stands[name] = stood
-	s.rolls[name] = packs // nil if it is lost
-	return packs, err
 }
 
 // Pack fetches a whole pack, compares its SHA-256 with its name, opens it and

@@ -10,21 +10,28 @@ import (
 )
 
 // Sources opens one snapshot after another for reading. What was found out for
-// one of them, of moves and of packs that no list names, the next ones know. All
-// methods are safe for concurrent use; the moves given are loaded here alone
-// while one of them is at work.
+// one of them, of rolls, of moves and of packs that no list names, the next ones
+// know. All methods are safe for concurrent use; the moves given are loaded here
+// alone while one of them is at work.
 type Sources struct {
 	v *Vault
 
 	mu     sync.Mutex
 	moves  *moveTable                        // guarded by mu, as what it loads is; nil until it was read
 	listed map[ledger.FolderID][]ledger.Pack // guarded by mu: packs as the remote lists them, where a ledger or roll is lost
+	rolls  map[string]readRoll               // guarded by mu
+}
+
+// readRoll is a roll that was read, or what stands in for it.
+type readRoll struct {
+	packs  []ledger.Pack // nil if it is lost
+	stands bool          // they are those of what stands in
 }
 
 // Sources returns a new one that goes by moves: all that count, see Moves. nil:
 // it reads them once a pack is bad.
 func (v *Vault) Sources(moves []*Move) *Sources {
-	o := &Sources{v: v, listed: map[ledger.FolderID][]ledger.Pack{}}
+	o := &Sources{v: v, listed: map[ledger.FolderID][]ledger.Pack{}, rolls: map[string]readRoll{}}
 	if moves != nil {
 		o.moves = tableOf(moves)
 	}
@@ -54,7 +61,7 @@ func (o *Sources) Open(ctx context.Context, s *Snapshot) (*Source, error) {
 }
 
 func (o *Sources) source() *Source {
-	src := &Source{v: o.v, all: o, rolls: map[string][]ledger.Pack{}, stands: map[string]bool{}}
+	src := &Source{v: o.v, all: o}
 	src.packs.New = func() any { return new(packBuffer) }
 	src.small.New = src.packs.New
 	return src
@@ -92,6 +99,31 @@ func (o *Sources) load(ctx context.Context, m *Move) (good bool, err error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// roll fetches a roll, once, and tells whether it is but what stands in for it.
+func (o *Sources) roll(ctx context.Context, name string) (packs []ledger.Pack, stands bool, err error) {
+	o.mu.Lock()
+	r, ok := o.rolls[name]
+	o.mu.Unlock()
+	switch {
+	case ok && r.packs == nil:
+		return nil, r.stands, damaged("%s: lost", name)
+	case ok:
+		return r.packs, r.stands, nil
+	}
+	packs, err = o.v.cachedRoll(ctx, name)
+	stands = isDamage(err)
+	if stands {
+		packs, err = o.standInRoll(ctx, name, err)
+	}
+	if err != nil && !isDamage(err) {
+		return nil, false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.rolls[name] = readRoll{packs, stands}
+	return packs, stands, err
 }
 
 // listedPack finds a pack by its number in the remote's listing.

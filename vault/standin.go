@@ -76,20 +76,20 @@ func (v *Vault) ledgerInstead(ctx context.Context, name string, cause error) (*l
 
 // standInRoll returns the packs that a move names instead of a roll that is
 // lost, for cause.
-func (s *Source) standInRoll(ctx context.Context, name string, cause error) ([]ledger.Pack, error) {
-	t, err := s.all.table(ctx)
+func (o *Sources) standInRoll(ctx context.Context, name string, cause error) ([]ledger.Pack, error) {
+	t, err := o.table(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.v.standIn(ctx, t, name)
+	l, err := o.v.standIn(ctx, t, name)
 	if err != nil {
 		return nil, err
 	}
 	if l == nil {
-		s.v.notice(name, cause, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
+		o.v.notice(name, cause, "nothing that is read: the packs it named are found by their listing; coffer repair writes it anew, and until then no prune deletes anything")
 		return nil, cause
 	}
-	return s.v.packsInFolder(ctx, l, name)
+	return o.v.packsInFolder(ctx, l, name)
 }
 
 // packsInFolder returns the packs of a ledger in the folder of a roll.

@@ -8,16 +8,16 @@ import (
 // didYouMean makes a hint of the known name nearest to name, or "" if none is
 // near.
 func didYouMean(name string, known []string) string {
-	if n := nearest(name, known); n != "" {
+	if n := Nearest(name, known); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
 	}
 	return ""
 }
 
-// nearest returns the known name with the fewest slips between it and name,
+// Nearest returns the known name with the fewest slips between it and name,
 // or "" if it takes more than one slip for every three letters. Case, dashes
 // and underscores do not count.
-func nearest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	const longest = 64 // what is longer is no slip of a known name
 	if len(name) > longest {
 		return ""

@@ -138,7 +138,7 @@ func TestNearest(t *testing.T) {
 		"path": "paths", "pahts": "paths", "PATHS": "paths", "volt": "", "vautl": "vault", "onefilesystem": "one-file-system",
 		"excludes": "exclude", "tag": "tags", "x": "", "": "", "include": "exclude",
 	} {
-		if got := nearest(name, known); got != want {
+		if got := Nearest(name, known); got != want {
 			t.Errorf("%q is near %q, want %q", name, got, want)
 		}
 	}

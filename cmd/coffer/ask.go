@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,8 @@ func (d *door) consent(yes bool, what, question string) (bool, error) {
 		return true, nil
 	}
 	if !d.canAsk() {
-		return false, usagef("look at the plan above, then:  "+what+" --yes", "%s asks before it goes on, and there is no terminal to ask on", what)
+		again := shellLine(append([]string{"coffer"}, append(slices.Clone(d.args), "--yes")...))
+		return false, usagef("look at the plan above, then:  "+again, "%s asks before it goes on, and there is no terminal to ask on", what)
 	}
 	fmt.Fprint(d.err, question+" [yes/no] ")
 	line, err := bufio.NewReader(d.in).ReadString('\n')

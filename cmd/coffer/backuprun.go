@@ -16,7 +16,7 @@ import (
 // backupProject backs one project up and tells the result. An outcome says
 // that it is partial. What was stored is noted in r.
 func (d *door) backupProject(ctx context.Context, c *config.Config, f backupFlags, p config.Project, r *report.Run) error {
-	ch, err := d.choose(c, p.Vault, nil)
+	ch, err := d.chooseFor(c, p)
 	if err != nil {
 		return err
 	}

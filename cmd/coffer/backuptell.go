@@ -85,7 +85,7 @@ func (d *door) printBackup(v *vault.Vault, o backup.Options, res backup.Result) 
 		fmt.Fprintf(w, "  %s changed while being read; kept as last read, and marked\n", plural(n, "file"))
 	}
 	tellHealed(w, res.Healed)
-	fmt.Fprintf(w, "  in %s\n  to restore:  coffer restore %s --target DIR\n", safeName(v.Location()), res.Snapshot[:8])
+	fmt.Fprintf(w, "  in %s\n  to restore:  %s\n", safeName(v.Location()), d.restoreLine(v, res.Snapshot[:8]))
 }
 
 // newlyLost names what a run found to be missing that was there before.

@@ -13,7 +13,7 @@ func (d *door) catCommand() *cobra.Command {
 		Long: `Print a file of a snapshot on the standard output. Each part is verified before
 it is printed: after an error, what was printed is the true beginning of the file.`,
 		Example:           `  coffer cat latest:website/index.html`,
-		Args:              exactly(1, usage),
+		Args:              oneOf(usage),
 		ValidArgsFunction: offerSnapshots,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, path := splitSpec(args[0]); path == "" {

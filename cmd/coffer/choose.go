@@ -59,7 +59,7 @@ func (d *door) choose(c *config.Config, named string, k *kit.Kit) (chosen, error
 	case len(known) == 1:
 		return known[0], nil
 	case len(known) > 1:
-		return chosen{}, usagef("name one with --vault or --remote:\n"+list(known), "this machine knows several vaults")
+		return chosen{}, usagef("add one of these:\n"+options(known), "this machine knows several vaults, and nothing says which is meant")
 	}
 	return chosen{}, nil
 }
@@ -144,6 +144,11 @@ func match(known []chosen, v config.Vault, k *kit.Kit) chosen {
 		}
 	}
 	return chosen{vault: v}
+}
+
+// options are the flags that name each vault.
+func options(known []chosen) string {
+	return "--vault " + strings.ReplaceAll(list(known), "\n", "\n--vault ")
 }
 
 func list(known []chosen) string {

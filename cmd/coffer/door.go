@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ type door struct {
 	in       io.Reader
 	out, err io.Writer
 
+	args     []string // the command line
 	config   string
 	vault    string
 	remote   string
@@ -38,6 +40,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	checked := &checkedWriter{w: out}
 	d := &door{in: in, out: checked, err: errOut}
 	err := d.execute(ctx, args)
+	d.json = d.json || slices.Contains(args, "--json") // which a flag before it that is none keeps from being read
 	if err == nil {
 		err = checked.failed()
 	}
@@ -46,6 +49,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 
 // execute runs a command line on the streams of the door.
 func (d *door) execute(ctx context.Context, args []string) error {
+	d.args = args
 	root := d.command()
 	root.SetArgs(args)
 	root.SetIn(d.in)
@@ -89,9 +93,7 @@ the backups holds no key that opens them.
 Start with:  coffer backup now ~/projects`)
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef(cmd.CommandPath()+" --help  lists the flags", "%w", err)
-	})
+	root.SetFlagErrorFunc(badFlag)
 	d.globalFlags(root)
 	d.versionFlag(root)
 	d.explainHelp(root)

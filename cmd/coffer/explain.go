@@ -42,7 +42,7 @@ func explain(ctx context.Context, err error) (code int, text, hint string) {
 }
 
 const (
-	goOnHint       = "nothing that was stored is lost: run the same command again, and it goes on from there"
+	goOnHint       = "nothing that was stored is lost: run the same command again"
 	noIdentityHint = "this machine holds no key that opens its backups; lend it the recovery kit:  --kit FILE"
 	snapshotHint   = "coffer snapshots  lists them; SNAPSHOT is latest, latest~N, the first 4 or more digits of an ID, or a date"
 )
@@ -108,6 +108,8 @@ func classifyPlace(err error) (int, string) {
 		return exitFailed, "free some space or raise the quota; what was stored so far is used by the next run"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return exitFailed, "this machine's disk is full: free some space and run the same command again"
+	case errors.Is(err, syscall.EROFS) && !errors.Is(err, fs.ErrPermission):
+		return exitFailed, "nothing can be written there: it is mounted to be read only. Name another place, or mount it for writing"
 	case errors.Is(err, fs.ErrPermission):
 		return exitPermission, "check who may read and write there, and the credentials in use"
 	}

@@ -104,20 +104,6 @@ func group(use, short, long string) *cobra.Command {
 	return c
 }
 
-// noSuch refuses an argument where only a command could stand, and names the
-// command that was probably meant.
-func noSuch(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := cmd.CommandPath() + " --help  lists the commands"
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean:  " + cmd.CommandPath() + " " + near[0]
-	}
-	return usagef(hint, "unknown command %q", cmd.CommandPath()+" "+args[0])
-}
-
 // exactly is cobra.ExactArgs with our words and exit code.
 func exactly(n int, usage string) cobra.PositionalArgs { return between(n, n, usage) }
 

@@ -281,7 +281,7 @@ func partOf(since, within time.Duration) float64 {
 // newestBegin tells when the newest snapshot of a project was begun, by what
 // this machine remembers of its own; zero if there is none.
 func (d *door) newestBegin(c *config.Config, p config.Project) time.Time {
-	ch, err := d.choose(c, p.Vault, nil)
+	ch, err := d.chooseFor(c, p)
 	if err != nil || ch.dir == nil {
 		return time.Time{}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,7 @@ func (d *door) lsCommand() *cobra.Command {
 		Use: "ls SNAPSHOT[:PATH]", Short: "List what a snapshot holds (needs the kit)",
 		Example: `  coffer ls latest
   coffer ls -l latest:website/img`,
-		Args:              exactly(1, usage),
+		Args:              oneOf(usage),
 		ValidArgsFunction: offerSnapshots,
 		RunE:              func(cmd *cobra.Command, args []string) error { return d.ls(cmd.Context(), args[0], usage, long, !flat) },
 	}
@@ -55,6 +56,17 @@ func (d *door) ls(ctx context.Context, spec, usage string, long, recursive bool)
 		return outcome{exitDamage, plural(gaps, "part") + " of the list cannot be read, as told above"}
 	}
 	return nil
+}
+
+// oneOf is for commands that take one SNAPSHOT:PATH. Who gives the path by
+// itself is told how to write it.
+func oneOf(usage string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 2 && !strings.Contains(args[0], ":") {
+			return usagef("did you mean:  "+cmd.CommandPath()+" "+shellLine([]string{args[0] + ":" + args[1]}), "%s: %q is one too many", cmd.CommandPath(), args[1])
+		}
+		return between(1, 1, usage)(cmd, args)
+	}
 }
 
 // pathError adds a hint to an error about a PATH that the snapshot has not.

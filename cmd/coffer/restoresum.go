@@ -58,7 +58,7 @@ func tellRest(w io.Writer, r restore.Result, o restore.Options) {
 		text string
 	}{
 		{r.Unchanged, "there already, as in the snapshot"},
-		{r.Kept, "there already, different, and kept (--overwrite " + string(o.Overwrite) + ")"},
+		{r.Kept, keptText(o.Overwrite)},
 		{r.Deleted, deleted},
 		{r.Verified, "read back and found equal"},
 		{r.Changed, "had changed while they were backed up"},
@@ -134,4 +134,12 @@ func restoreSummary(r restore.Result, o restore.Options) map[string]any {
 		"changed_while_read": r.Changed, "damaged": r.Damaged.Count, "failed": r.Failed.Count, "refused": r.Refused.Count, "unsaved": r.Unsaved.Count,
 		"losses": losses, "seconds": r.Elapsed.Seconds(), "interrupted": r.Interrupted,
 	}
+}
+
+// keptText says why what was there stays. With never nothing of it is looked at.
+func keptText(o restore.Overwrite) string {
+	if o == restore.Never {
+		return "there already, and kept as they are (--overwrite never)"
+	}
+	return "there already, different, and kept (--overwrite " + string(o) + ")"
 }

@@ -15,6 +15,7 @@ import (
 
 // row is what a listing says of a snapshot.
 type row struct {
+	vault   string // its ID
 	snap    *vault.Snapshot
 	label   string
 	roots   []string
@@ -51,7 +52,7 @@ func newBook(v *vault.Vault) *book {
 // describe fills a row. A body that is damaged leaves it empty: the snapshot
 // is listed all the same, and verify tells what is wrong with it.
 func (b *book) describe(ctx context.Context, s *vault.Snapshot) (row, error) {
-	r := row{snap: s, stored: -1, pinned: b.pins[s.Name.Base()]}
+	r := row{vault: string(b.v.ID()), snap: s, stored: -1, pinned: b.pins[s.Name.Base()]}
 	if c, ok := b.own[s.Name.Base()]; ok {
 		r.label, r.tags, r.files, r.bytes, r.stored, r.partial, r.known = string(c.Label), c.Tags, c.Files, c.Bytes, c.NewBytes, c.Partial, true
 		for _, root := range c.Roots {
@@ -115,7 +116,8 @@ func (r row) isOf(project string) bool {
 
 func (r row) json() map[string]any {
 	m := map[string]any{
-		"id": r.snap.ID(), "short_id": r.snap.Short(), "time": r.snap.Time().UTC(), "device": string(r.snap.Name.Device),
+		"vault": r.vault,
+		"id":    r.snap.ID(), "short_id": r.snap.Short(), "time": r.snap.Time().UTC(), "device": string(r.snap.Name.Device),
 		"project_id": string(r.snap.Commit.Project), "forgotten": r.snap.Forgotten, "pinned": r.pinned,
 	}
 	if r.snap.Forgotten {

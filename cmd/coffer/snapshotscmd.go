@@ -18,10 +18,13 @@ func (d *door) snapshotsCommand() *cobra.Command {
 	var forgotten bool
 	c := &cobra.Command{
 		Use: "snapshots", Aliases: []string{"list"}, Short: "List snapshots",
-		Long: `List the snapshots of the vault, oldest first. What this machine made it can
-name without a key; of others it shows label and folders only with the kit.`,
+		Long: `List the snapshots of the vault, oldest first; of each of the vaults, if this
+machine knows several and nothing says which. What this machine made it can name
+without a key; of others it shows label and folders only with the kit.`,
 		Args: exactly(0, "coffer snapshots"),
-		RunE: func(cmd *cobra.Command, args []string) error { return d.snapshots(cmd.Context(), project, forgotten) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return d.eachVault(cmd.Context(), func() error { return d.snapshots(cmd.Context(), project, forgotten) })
+		},
 	}
 	c.Flags().BoolVar(&forgotten, "forgotten", false, "also those that were forgotten and can still be brought back")
 	c.Flags().StringVar(&project, "project", "", "only those of this `project`: a name of the config, or a folder")

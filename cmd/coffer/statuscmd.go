@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -22,7 +23,8 @@ func (d *door) statusCommand() *cobra.Command {
 old it is; when the vault was last verified; when a drill last proved that it can be
 restored; and of each scheduled job the next run, and how the last one ended. The
 witness tells which state of the vault was seen; a later restore can be held against
-it with --expect.
+it with --expect. Where this machine knows several vaults and nothing says which is
+meant, all are told of.
 
 A remote that shows an older state than this machine has seen is named as such. That
 stays so, though backups go on, until you say with --acknowledge that you know of it.
@@ -54,9 +56,15 @@ type statusOptions struct {
 // status tells what the remote shows, then what the schedule says. A remote
 // that cannot be reached does not keep the second from being told.
 func (d *door) status(ctx context.Context, o statusOptions) error {
-	rows, err := d.vaultStatus(ctx, o.acknowledge)
+	var rows []row
+	err := d.eachVault(ctx, func() error {
+		of, err := d.vaultStatus(ctx, o.acknowledge)
+		rows = append(rows, of...)
+		return err
+	})
 	jobs, known := d.jobsStatus(ctx)
-	if !known && err != nil {
+	var several outcome // by which all vaults were told of
+	if !known && err != nil && !errors.As(err, &several) {
 		return err
 	}
 	if err != nil && ctx.Err() == nil && jobs.ConfigError == "" { // else it is that, and told below
@@ -120,7 +128,7 @@ func (d *door) tellVault(ctx context.Context, v *vault.Vault, rows []row) error 
 		fmt.Fprintf(d.out, "  %s: no snapshot is left on the remote\n", safeName(label))
 	}
 	if witness == "" {
-		fmt.Fprintln(d.out, "  no snapshot yet")
+		fmt.Fprintln(d.out, "  no snapshot yet:  coffer backup now FOLDER")
 	} else {
 		fmt.Fprintf(d.out, "  newest commit %s (%s), witness %s\n", timeText(last.Time), ageText(last.Time), witness)
 	}

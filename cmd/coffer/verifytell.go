@@ -122,6 +122,9 @@ func (d *door) tellVerify(r verify.Result, o verify.Options) {
 	if r.NotRecorded != nil {
 		d.note("this check was not committed to the vault: %s", plainText(r.NotRecorded.Error()))
 	}
+	if r.NotRemembered != nil {
+		d.note("this machine could not note this check, so neither  coffer status  nor the next backup knows of it: %s", plainText(r.NotRemembered.Error()))
+	}
 }
 
 // packsAndLists counts what was replaced.
@@ -153,6 +156,9 @@ func verifySummary(r verify.Result) map[string]any {
 	}
 	if r.NotRecorded != nil {
 		m["not_recorded"] = r.NotRecorded.Error()
+	}
+	if r.NotRemembered != nil {
+		m["not_remembered"] = r.NotRemembered.Error()
 	}
 	return m
 }

@@ -39,6 +39,7 @@ type item struct {
 	stat  files.Stat
 	racy  bool
 	fresh bool // not in the last manifest
+	still bool // there, and nothing that stat shows has changed since
 	err   error
 
 	// Of a kept entry: what the last run recorded.

@@ -121,7 +121,7 @@ func (t *tally) stored(e *manifest.Entry, it *item) {
 	t.mu.Lock()
 	if e.Type == files.Regular {
 		switch {
-		case it.spare:
+		case it.spare, it.still && !e.Changed:
 			t.res.KeptFiles++
 		case it.fresh:
 			t.res.NewFiles++

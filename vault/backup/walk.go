@@ -123,7 +123,8 @@ func (p *pass) place(b *batch, e *files.Entry) (kept bool) {
 	it := item{path: b.add(e.Path), stat: e.Stat, err: e.Err}
 	rec, removed := p.old.seek(e.Path)
 	p.t.removed(removed)
-	if rec != nil && e.Err == nil && p.same(rec, &e.Stat) {
+	it.still = rec != nil && e.Err == nil && unchanged(rec, &e.Stat)
+	if it.still && p.reliable(rec) {
 		b.keep(&it, rec)
 		it.spare = p.scattered(rec)
 		it.keep = !it.spare
@@ -138,13 +139,10 @@ func (p *pass) place(b *batch, e *files.Entry) (kept bool) {
 	return it.keep
 }
 
-// same tells whether an entry is as the last run found it, so that neither it
-// nor what is stored of it needs a look: nothing stat shows has changed, and
-// each pack it needs can be relied on.
-func (p *pass) same(rec *state.Record, st *files.Stat) bool {
-	if !unchanged(rec, st) {
-		return false
-	}
+// reliable tells whether each pack that an entry needs can be relied on. One
+// that is as the last run found it then needs no look, nor does what is stored
+// of it; else it is read once more, as after a run that was interrupted.
+func (p *pass) reliable(rec *state.Record) bool {
 	for _, u := range rec.Packs {
 		if !p.known(rec.Series[u.Series], u.Number) {
 			return false

@@ -77,7 +77,7 @@ func (m *memory) grace(ctx context.Context, v *vault.Vault, mayProbe bool) (time
 	if !known && mayProbe {
 		enforced, err := remote.ExpiryEnforced(ctx, v.Store())
 		if err != nil {
-			return s.GraceLate, fmt.Errorf("it could not be found out whether %s refuses commits that come too late, so what is condemned waits for %s: %w", v.Location(), s.GraceLate, err)
+			return s.GraceLate, fmt.Errorf("it could not be found out whether %s refuses commits that come too late, so what is condemned waits for %d days: %w", v.Location(), int(s.GraceLate.Hours()/24), err)
 		}
 		e = &expiry{v.Location(), enforced, time.Now().UTC().Truncate(time.Second)}
 		m.Expiry, known = e, true

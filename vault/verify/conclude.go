@@ -37,8 +37,9 @@ func Last(dir *state.Dir) *Summary {
 	return s
 }
 
-// conclude sums up, for the next time and for the record.
-func (c *check) conclude(ctx context.Context) error {
+// conclude sums up, for the next time and for the record. That neither can be
+// written, as on a full disk, takes nothing from what was found.
+func (c *check) conclude(ctx context.Context) {
 	for _, n := range c.needed {
 		switch {
 		case n.bad != nil: // told on its own
@@ -53,7 +54,7 @@ func (c *check) conclude(ctx context.Context) error {
 		c.res.NotRecorded = c.v.RecordCheck(ctx, c.detail(), nil)
 	}
 	if c.v.State() == nil {
-		return nil
+		return
 	}
 	s := &Summary{
 		At: c.now, Problems: len(c.res.Problems), Replaced: len(c.res.Replaced), Doubts: len(c.res.Doubts), Packs: c.res.Packs, Bytes: c.res.Bytes,
@@ -66,7 +67,7 @@ func (c *check) conclude(ctx context.Context) error {
 		s.Deep = c.now
 	}
 	s.At, s.Deep, s.Coverage.Oldest = plain(s.At), plain(s.Deep), plain(s.Coverage.Oldest)
-	return c.v.State().WriteSmall(summaryFile, s)
+	c.res.NotRemembered = errors.Join(c.res.NotRemembered, c.v.State().WriteSmall(summaryFile, s))
 }
 
 // plain is a time as its file gives it back.

@@ -54,6 +54,7 @@ type Result struct {
 	Stopped       bool     // by MaxDuration, before all was read that was due
 	Coverage      Coverage // over all runs, as far as this device remembers
 	NotRecorded   error    // why Record did not commit; nil if it did or was not asked for
+	NotRemembered error    // why this device did not note it for the next one and for status; nil if it did
 	Duration      time.Duration
 }
 

@@ -41,13 +41,15 @@ func Run(ctx context.Context, v *vault.Vault, o Options) (Result, error) {
 	}
 	c := &check{v: v, o: &o, began: began, now: now, reads: reads, needed: map[packID]*need{}, first: map[numbered]*need{}, pages: map[page]*content{}, stands: map[string]*stand{}, spare: map[numbered][]ledger.Pack{}, replaced: map[*need]bool{}, elsewhere: map[*need]bool{}, beside: map[packID]*need{}, unknown: map[nameless]*harm{}, proven: loadProofs(v), listed: map[string]int64{}, told: map[string]bool{}}
 	c.res.Deep = o.Deep
-	err = errors.Join(c.run(ctx), reads.Close(), c.flush())
+	err = c.run(ctx)
+	c.res.NotRemembered = errors.Join(reads.Close(), c.flush())
 	c.takeOver()
 	c.res.Duration = time.Since(began)
 	if err != nil {
-		return c.res, err
+		return c.res, errors.Join(err, c.res.NotRemembered)
 	}
-	return c.res, c.conclude(ctx)
+	c.conclude(ctx)
+	return c.res, nil
 }
 
 // check is one verification at work.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,6 +27,7 @@ type row struct {
 	partial bool
 	known   bool // the fields above are
 	pinned  bool
+	good    time.Time // in status: when the newest one was made that is not partial
 }
 
 // A book describes snapshots, from this machine's catalog or, with the kit,

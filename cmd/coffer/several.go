@@ -121,15 +121,19 @@ func (d *door) restoreLine(v *vault.Vault, snapshot string) string {
 		return line
 	}
 	dev, err := v.State().Device()
-	switch {
-	case err != nil:
-		return line
-	case (dev.KitPath == "" || !isThere(string(dev.KitPath))) && !keyHere(v):
+	if err == nil && !isThere(string(dev.KitPath)) && !keyHere(v) {
 		return line + " --kit FILE"
-	case !d.usual(v):
-		return line + " --vault " + string(v.ID()[:8])
 	}
-	return line
+	return d.lineFor(v, line)
+}
+
+// lineFor is a command for this vault, with its name where a command without
+// would mean another one.
+func (d *door) lineFor(v *vault.Vault, line string) string {
+	if v.State() == nil || d.usual(v) {
+		return line
+	}
+	return line + " --vault " + string(v.ID()[:8])
 }
 
 // keyHere tells whether this machine opens the vault by something else than the

@@ -132,7 +132,9 @@ func (d *door) tellVault(ctx context.Context, v *vault.Vault, rows []row) error 
 	} else {
 		fmt.Fprintf(d.out, "  newest commit %s (%s), witness %s\n", timeText(last.Time), ageText(last.Time), witness)
 	}
-	d.tellProof(proof)
+	if witness != "" || len(lost) > 0 {
+		d.tellProof(v, proof)
+	}
 	d.tellRollbacks(v, rolled)
 	d.remindKit(v)
 	return statusEnd(v, rolled)
@@ -156,12 +158,14 @@ func (d *door) tellProject(v *vault.Vault, r row) {
 // other.
 func newestRows(ctx context.Context, v *vault.Vault) ([]row, error) {
 	newest := map[string]*vault.Snapshot{}
+	all := map[string][]*vault.Snapshot{}
 	var order []string
 	for s, err := range v.Snapshots(ctx) {
 		if err != nil {
 			return nil, err
 		}
 		id := string(s.Commit.Project)
+		all[id] = append(all[id], s)
 		switch former := newest[id]; {
 		case former == nil:
 			order = append(order, id)
@@ -177,9 +181,30 @@ func newestRows(ctx context.Context, v *vault.Vault) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
+		if r.good, err = b.newestGood(ctx, r, all[id]); err != nil {
+			return nil, err
+		}
 		rows = append(rows, r)
 	}
 	return rows, nil
+}
+
+// newestGood is the time of the newest snapshot of a project of which it is not
+// known that it is partial; zero if all are. r is the newest.
+func (b *book) newestGood(ctx context.Context, r row, all []*vault.Snapshot) (time.Time, error) {
+	for i := len(all) - 1; r.partial && i >= 0; i-- {
+		if all[i].Forgotten {
+			continue
+		}
+		var err error
+		if r, err = b.describe(ctx, all[i]); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if r.partial {
+		return time.Time{}, nil
+	}
+	return r.snap.Time(), nil
 }
 
 // lostProjects names the projects of which this device made snapshots, and the

@@ -174,7 +174,7 @@ func (d *door) health(rows []row, s schedulePart, limit time.Duration) error {
 		}
 	}
 	for _, r := range rows {
-		if limit > 0 && !s.running && now.Sub(r.snap.Time()) > limit {
+		if limit > 0 && !s.running && now.Sub(r.good) > limit {
 			stale = append(stale, projectText(r.label, r.roots))
 		}
 	}

@@ -31,7 +31,7 @@ func (d *door) proofOf(ctx context.Context, v *vault.Vault) (p proof, err error)
 	return p, err
 }
 
-func (d *door) tellProof(p proof) {
+func (d *door) tellProof(v *vault.Vault, p proof) {
 	switch {
 	case p.verified != nil:
 		s := p.verified
@@ -50,7 +50,7 @@ func (d *door) tellProof(p proof) {
 		c := p.check
 		fmt.Fprintf(d.out, "  last check committed %s (%s): %s\n", timeText(c.Time), ageText(c.Time), detailText(c.Detail))
 	default:
-		fmt.Fprintln(d.out, "  never verified:  coffer verify --read-data")
+		fmt.Fprintf(d.out, "  never verified:  %s\n", d.lineFor(v, "coffer verify --read-data"))
 	}
 	d.tellDrills(p)
 }

@@ -57,16 +57,28 @@ func newMoving(t *testing.T) *moving {
 	if err != nil || len(l.Rolls()) == 0 {
 		t.Fatalf("the move's list goes by no roll: %+v, %v", l, err)
 	}
+	check(t, lentDevice(t, m.Room), verify.Options{Deep: true}) // this device remembers what that has proven
+	m.choose(t)
+	return m
+}
+
+// choose takes what is there for what may be lost.
+func (m *moving) choose(t *testing.T) {
+	t.Helper()
+	m.lose = nil
 	for _, kind := range []string{"ledgers/", "rolls/", "moves/"} {
 		m.lose = append(m.lose, under(t, m.Room, kind)...)
 	}
 	segments := packsOf(t, m.Room, chunk.Segment) // two will do: each takes whole trees away
 	m.lose = append(m.lose, packsOf(t, m.Room, chunk.Data)...)
 	m.lose = append(m.lose, segments[1], segments[len(segments)-1])
+	moves, err := m.Lent(t).Moves(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, mv := range moves {
 		m.lose = append(m.lose, mv.Name.String())
 	}
-	return m
 }
 
 // next lets the next pack of data have that number.
@@ -162,8 +174,9 @@ func (m *moving) told(t *testing.T, res verify.Result) files {
 }
 
 // Whatever one or two objects are lost: a verification with the kit calls exactly
-// those files damaged that a restore does not give back; a repair knows whether
-// there are any; and what could be restored before it can be after it.
+// those files damaged that a restore does not give back, and one without it never
+// says that all is well if there are any; a repair knows whether there are; and
+// what could be restored before it can be after it.
 func TestVerdictIsWhatARestoreGives(t *testing.T) {
 	m := newMoving(t)
 	var sets [][]string
@@ -173,6 +186,39 @@ func TestVerdictIsWhatARestoreGives(t *testing.T) {
 			sets = append(sets, []string{a, b})
 		}
 	}
+	m.tryAll(t, sets)
+}
+
+// So it is where other lists stand in for all that there were, of which one is
+// lost in its turn, or something else.
+func TestVerdictByWhatStandsIn(t *testing.T) {
+	m := newMoving(t)
+	for _, kind := range []string{"ledgers/", "rolls/"} {
+		for _, name := range under(t, m.Room, kind) {
+			remove(t, m.Room, name)
+		}
+	}
+	forgetCopies(t, m.Room)
+	for range 2 { // the list of a move goes by a roll, and both are seen to
+		plan, err := repair.Make(t.Context(), lentDevice(t, m.Room))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := plan.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.choose(t)
+	var sets [][]string
+	for _, name := range m.lose {
+		sets = append(sets, []string{name})
+	}
+	m.tryAll(t, sets)
+}
+
+// tryAll loses each of the sets in a vault of its own.
+func (m *moving) tryAll(t *testing.T, sets [][]string) {
+	t.Helper()
 	t.Logf("%d objects, %d sets of them", len(m.lose), len(sets))
 	base := m.Store.(*mem.Store)
 	for i, set := range sets {
@@ -211,6 +257,10 @@ func (m *moving) agree(t *testing.T) {
 	res := check(t, m.Lent(t), verify.Options{Deep: true})
 	if told, lacks := m.told(t, res), m.lacks(before); !maps.Equal(told, lacks) {
 		t.Errorf("called damaged: %v, and a restore lacks %v: %+v", told, lacks, res.Problems)
+	}
+	res = check(t, m.Reopen(t), verify.Options{ReadData: 1})
+	if lacks := m.lacks(before); len(lacks) > 0 && len(res.Problems)+len(res.Doubts) == 0 {
+		t.Errorf("without the kit all is well, and a restore lacks %v: %+v", lacks, res)
 	}
 	plan, err := repair.Make(t.Context(), lentDevice(t, m.Room))
 	if err != nil {

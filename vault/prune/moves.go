@@ -67,13 +67,14 @@ func (l *live) findOver(ctx context.Context, moves []*vault.Said) error {
 // hasMap tells whether the map of a move is listed. They are listed once.
 func (l *live) hasMap(ctx context.Context, name string) (bool, error) {
 	if l.maps == nil {
-		l.maps = map[string]bool{}
+		there := map[string]bool{}
 		for info, err := range l.v.Store().List(ctx, folders[Moves], "") {
 			if err != nil {
 				return false, fmt.Errorf("list moves: %w", err)
 			}
-			l.maps[info.Name] = true
+			there[info.Name] = true
 		}
+		l.maps = there
 	}
 	return l.maps[name], nil
 }

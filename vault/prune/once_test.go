@@ -217,6 +217,28 @@ func TestNoAnswerOnce(t *testing.T) {
 		y, _, _ := story(t)
 		y.onceEach(t, prune.Options{MaxDelete: 1, Repack: true})
 	})
+	t.Run("a roll is lost that may name what a move replaced", func(t *testing.T) { keptRoll(t).onceEach(t, all) })
+}
+
+// keptRoll is a vault of which a roll is lost that may name a pack which was
+// repacked, and in which other packs are dead.
+func keptRoll(t testing.TB) *yard {
+	y, _, _ := story(t)
+	y.repack()
+	y.time.pass(2 * day)
+	y.repack()
+	y.more("more", 4)
+	y.lose(none, slices.DeleteFunc(y.under("rolls/"), func(roll string) bool {
+		series, _, _, err := ledger.ParseRollName(roll)
+		return err != nil || !y.isData(series)
+	})...)
+	goes := y.more("goes", 2)
+	y.remove("goes")
+	y.more("last", 6)
+	y.forget(goes)
+	y.time.pass(9 * day)
+	y.forgetCache()
+	return y
 }
 
 // onceEach tries a prune as often as it has operations, each time with another

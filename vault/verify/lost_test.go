@@ -173,20 +173,21 @@ func (m *moving) told(t *testing.T, res verify.Result) files {
 	return out
 }
 
-// Whatever one or two objects are lost: a verification with the kit calls exactly
+// Whatever one or two objects are lost, or one is wrong: a verification with the kit calls exactly
 // those files damaged that a restore does not give back, and one without it never
 // says that all is well if there are any; a repair knows whether there are; and
 // what could be restored before it can be after it.
 func TestVerdictIsWhatARestoreGives(t *testing.T) {
 	m := newMoving(t)
-	var sets [][]string
+	var sets, ones [][]string
 	for i, a := range m.lose {
-		sets = append(sets, []string{a})
+		ones = append(ones, []string{a})
 		for _, b := range m.lose[i+1:] {
 			sets = append(sets, []string{a, b})
 		}
 	}
-	m.tryAll(t, sets)
+	m.tryAll(t, "missing", remove, append(sets, ones...))
+	m.tryAll(t, "wrong", flip, ones)
 }
 
 // So it is where other lists stand in for all that there were, of which one is
@@ -213,25 +214,25 @@ func TestVerdictByWhatStandsIn(t *testing.T) {
 	for _, name := range m.lose {
 		sets = append(sets, []string{name})
 	}
-	m.tryAll(t, sets)
+	m.tryAll(t, "missing", remove, sets)
 }
 
-// tryAll loses each of the sets in a vault of its own.
-func (m *moving) tryAll(t *testing.T, sets [][]string) {
+// tryAll does harm to each of the sets in a vault of its own.
+func (m *moving) tryAll(t *testing.T, what string, harm func(*testing.T, *vaulttest.Room, string), sets [][]string) {
 	t.Helper()
-	t.Logf("%d objects, %d sets of them", len(m.lose), len(sets))
+	t.Logf("%s: %d objects, %d sets of them", what, len(m.lose), len(sets))
 	base := m.Store.(*mem.Store)
 	for i, set := range sets {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+		t.Run(fmt.Sprint(what, i), func(t *testing.T) {
 			t.Parallel()
 			c := &moving{m.Image(t).With(base.Clone()), m.dir, m.was, nil}
 			for _, name := range set {
-				remove(t, c.Room, name)
+				harm(t, c.Room, name)
 			}
 			forgetCopies(t, c.Room)
 			c.agree(t)
 			if t.Failed() {
-				t.Logf("lost: %q", set)
+				t.Logf("%s: %q", what, set)
 			}
 		})
 	}
@@ -254,7 +255,7 @@ func (m *moving) lacks(have files) files {
 func (m *moving) agree(t *testing.T) {
 	t.Helper()
 	before := m.restored(t)
-	res := check(t, m.Lent(t), verify.Options{Deep: true})
+	res := check(t, lentDevice(t, m.Room), verify.Options{Deep: true})
 	if told, lacks := m.told(t, res), m.lacks(before); !maps.Equal(told, lacks) {
 		t.Errorf("called damaged: %v, and a restore lacks %v: %+v", told, lacks, res.Problems)
 	}
@@ -266,8 +267,10 @@ func (m *moving) agree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	moves := slices.ContainsFunc(plan.Steps, func(s repair.Step) bool { return s.Kind == repair.Move })
-	if moves && len(m.lacks(before)) == 0 {
+	of := func(kinds ...repair.Kind) bool {
+		return slices.ContainsFunc(plan.Steps, func(s repair.Step) bool { return slices.Contains(kinds, s.Kind) })
+	}
+	if len(m.lacks(before)) == 0 && of(repair.Move) {
 		t.Errorf("nothing is lacking, and a repair says %+v", plan.Steps)
 	}
 	if _, err := plan.Run(t.Context()); err != nil {
@@ -279,8 +282,8 @@ func (m *moving) agree(t *testing.T) {
 			t.Errorf("%s was restored before the repair, and is not after it: %+v", f, plan.Steps)
 		}
 	}
-	lost := slices.ContainsFunc(plan.Steps, func(s repair.Step) bool { return s.Kind == repair.Heal || s.Kind == repair.Hopeless })
-	if lacks := m.lacks(after); lost != (len(lacks) > 0) {
+	lacks := m.lacks(after)
+	if len(lacks) > 0 && !of(repair.Heal, repair.Hopeless) || len(lacks) == 0 && of(repair.Heal) {
 		t.Errorf("a restore lacks %v after the repair, which said %+v", lacks, plan.Steps)
 	}
 }

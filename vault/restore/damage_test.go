@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -256,13 +257,27 @@ func TestBadLists(t *testing.T) {
 	long := src.file(t, "tiny", "0123456789")
 	long.Size = 20
 	good := src.file(t, "zgood", noise(200_000, 3))
-	src.save(t, "/r", dirEntry(""), large, short, long, good)
+	more := src.file(t, "more", noise(1000, 4)+"more than its data")
+	more.Size, more.Holes = 2000, []files.Hole{{Off: 1000, Len: 1000}}
+	many := src.file(t, "many", noise(200_000, 5))
+	many.Holes = []files.Hole{{Off: 199_000, Len: 1000}}
+	src.save(t, "/r", dirEntry(""), large, short, long, good, more, many)
 	src.bad[large.Refs[len(large.Refs)-1].ID] = true
+	why := map[string]string{"large": "not what its ID says", "many": "there are more", "more": "there are more", "short": "200000 bytes of 200010", "tiny": "10 bytes of 20"}
 	for _, b := range []bounds{{}, {entries: 9, refs: 10, open: 9, bytes: 1 << 20}} {
 		to := temp(t)
-		res, err := Run(t.Context(), src, Options{Target: to, bounds: b})
-		if !errors.Is(err, vault.ErrDamaged) || !slices.Equal(paths(res.Damaged), []string{"large", "short", "tiny"}) || res.Files != 1 {
+		told := new(Progress)
+		res, err := Run(t.Context(), src, Options{Target: to, bounds: b, Progress: told})
+		if !errors.Is(err, vault.ErrDamaged) || !slices.Equal(paths(res.Damaged), slices.Sorted(maps.Keys(why))) || res.Files != 1 {
 			t.Errorf("%v: %+v", err, res)
+		}
+		for _, p := range res.Damaged.First {
+			if !errors.Is(p.Err, vault.ErrDamaged) || !strings.Contains(p.Err.Error(), why[p.Path]) {
+				t.Errorf("%s: %v", p.Path, p.Err)
+			}
+		}
+		if told.Files.Load() != told.TotalFiles.Load() || told.Bytes.Load() != told.TotalBytes.Load() {
+			t.Errorf("progress ends at %d files and %d bytes, of %d and %d", told.Files.Load(), told.Bytes.Load(), told.TotalFiles.Load(), told.TotalBytes.Load())
 		}
 		noTemps(t, to)
 		if names, _ := os.ReadDir(to); len(names) != 1 {
@@ -373,8 +388,12 @@ func TestDamagedLinks(t *testing.T) {
 	}
 	src.save(t, "/r", entries...)
 	src.bad[entries[1].Refs[0].ID] = true
-	res, err := Run(t.Context(), src, Options{Target: temp(t)})
+	told := new(Progress)
+	res, err := Run(t.Context(), src, Options{Target: temp(t), Progress: told})
 	if !errors.Is(err, vault.ErrDamaged) || res.Damaged.Count != 200 || len(src.reads) > 1 {
 		t.Errorf("%v: %d damaged, %d reads", err, res.Damaged.Count, len(src.reads))
+	}
+	if told.Files.Load() != 200 || told.Bytes.Load() != told.TotalBytes.Load() {
+		t.Errorf("progress ends at %d files and %d bytes of %d", told.Files.Load(), told.Bytes.Load(), told.TotalBytes.Load())
 	}
 }

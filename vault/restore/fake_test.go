@@ -39,6 +39,8 @@ type fake struct {
 	bad     map[chunk.ID]bool
 	reads   []packKey         // packs read for data
 	onRead  func(n int) error // called before each
+
+	onSegment func(chunk.Ref) error // called before each segment is read
 }
 
 func newFake() *fake {
@@ -91,6 +93,11 @@ func (f *fake) get(r chunk.Ref) ([]byte, error) {
 }
 
 func (f *fake) Segment(ctx context.Context, r chunk.Ref) ([]byte, error) {
+	if f.onSegment != nil {
+		if err := f.onSegment(r); err != nil {
+			return nil, err
+		}
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -20,9 +20,8 @@ type file struct {
 	entry   *manifest.Entry // only of a file whose refs are in list chunks
 	changed bool            // while it was saved
 	check   bool            // one is there that looks equal: write only if it is not
-
-	// Its tasks in the window; those of a file with an entry may go on in the next.
-	first, count int
+	first   int             // of its tasks in the window, unless it has an entry
+	count   int             // of these
 
 	mu     sync.Mutex
 	out    *files.File // guarded by mu; nil before the first byte
@@ -122,9 +121,7 @@ func (p *planner) write(f *file, data []byte, at int64) error {
 func (p *planner) finish(f *file, out *files.File) error {
 	losses, err := out.Finish(f.stat, f.detail)
 	if err != nil {
-		f.mu.Lock()
-		f.over, f.out = false, nil
-		f.mu.Unlock()
+		f.fail()
 		return p.targetError(f, err)
 	}
 	f.end(Restored)
@@ -137,13 +134,20 @@ func (p *planner) finish(f *file, out *files.File) error {
 	return nil
 }
 
+// fail takes back that a file is over: it could not be finished, and may be
+// given up.
+func (f *file) fail() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over, f.out = false, nil
+}
+
 // empty makes a file that has no data.
 func (p *planner) empty(f *file) error {
 	out, err := f.open(p.to.w)
 	if err != nil {
 		return p.targetError(f, err)
 	}
-	f.end("")
 	return p.finish(f, out)
 }
 

@@ -104,12 +104,83 @@ func TestNamesThatDoNotFit(t *testing.T) {
 	src.save(t, "/r", dirEntry(""), src.file(t, "fine", "1"), src.file(t, long, "2"), dirEntry(long+"dir"), src.file(t, long+"dir/f", "3"),
 		linkTo(long+"link", "fine"), src.file(t, `a\..\b`, "4"), src.file(t, "C:", "5"), src.file(t, "CON", "6"), src.file(t, "...", "7"), src.file(t, "-rf", "8"))
 	to := temp(t)
-	res, err := Run(t.Context(), src, Options{Target: to})
+	told := new(Progress)
+	res, err := Run(t.Context(), src, Options{Target: to, Progress: told})
 	if !errors.Is(err, ErrPartial) || !slices.Equal(paths(res.Refused), []string{long, long + "dir", long + "dir/f", long + "link"}) {
 		t.Errorf("%v: %+v", err, res)
 	}
+	if told.Files.Load() != src.body.Counts.Files || told.Bytes.Load() != src.body.Counts.Bytes {
+		t.Errorf("progress ends at %d files and %d bytes", told.Files.Load(), told.Bytes.Load())
+	}
 	if got := tree(t, to); !slices.Equal(got, []string{"-rf", "...", "C:", "CON", `a\..\b`, "fine"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// Of the names of one file those that do not fit are refused, and the others are
+// names of one file again; where that cannot be, it is told.
+func TestLinksThatDoNotFit(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, c := range []struct {
+		names, refused []string
+		entries        int // in a window
+		links, lost    int64
+	}{
+		{[]string{"a", "b", long}, []string{"d/" + long}, 99, 1, 0},
+		{[]string{long, "y1", "y2", "y3"}, []string{"d/" + long}, 99, 0, 3},
+		{[]string{long, "y1", "y2", "y3"}, []string{"d/" + long}, 1, 2, 0},
+	} {
+		src := newFake()
+		entries := []*manifest.Entry{dirEntry(""), dirEntry("d")}
+		for _, name := range c.names {
+			e := src.file(t, "d/"+name, noise(5000, 1))
+			e.Link = [8]byte{9}
+			entries = append(entries, e)
+		}
+		src.save(t, "/r", entries...)
+		to := temp(t)
+		told := new(Progress)
+		res, err := Run(t.Context(), src, Options{Target: to, Progress: told, bounds: bounds{entries: c.entries, refs: 99, open: 99, bytes: 1 << 20}})
+		lost := int64(0)
+		for _, l := range res.Losses {
+			if lost += l.Count; l.Kind != "hard link" || l.Err == nil {
+				t.Errorf("%.3q lost: %+v", c.names, l)
+			}
+		}
+		if !errors.Is(err, ErrPartial) || !slices.Equal(paths(res.Refused), c.refused) || res.Links != c.links || lost != c.lost || res.Files+res.Links+1 != int64(len(c.names)) {
+			t.Errorf("%.3q: %v, %+v", c.names, err, res)
+		}
+		if told.Files.Load() != int64(len(c.names)) || told.Bytes.Load() != told.TotalBytes.Load() {
+			t.Errorf("%.3q: progress ends at %d files and %d bytes", c.names, told.Files.Load(), told.Bytes.Load())
+		}
+		for _, name := range tree(t, to+"/d") {
+			if b, err := os.ReadFile(filepath.Join(to, "d", name)); err != nil || string(b) != noise(5000, 1) {
+				t.Errorf("%s: %v, or another content", name, err)
+			}
+		}
+		noTemps(t, to)
+	}
+}
+
+// Sockets, and devices that were not asked for, do not come back, which is told;
+// nothing stands in their place.
+func TestWhatIsNotMade(t *testing.T) {
+	src := newFake()
+	device := entry("device", files.Char, 0o600)
+	device.Rdev = 1<<8 | 3
+	src.save(t, "/r", dirEntry(""), device, entry("socket", files.Socket, 0o600), entry("fifo", files.FIFO, 0o600))
+	to := temp(t)
+	var seen events
+	res := run(t, src, Options{Target: to, Devices: No, OnEvent: seen.add})
+	if got := tree(t, to); !slices.Equal(got, []string{"fifo"}) || res.Specials != 1 || !slices.Equal(seen.sorted(), []string{"restored .", "restored fifo"}) {
+		t.Errorf("%q: %+v, told %q", got, res, seen)
+	}
+	lost := map[string]string{}
+	for _, l := range res.Losses {
+		lost[l.Kind] = strings.Join(l.First, " ")
+	}
+	if fmt.Sprint(lost) != "map[device:device socket:socket]" {
+		t.Errorf("lost: %+v", res.Losses)
 	}
 }
 

@@ -146,35 +146,15 @@ func (p *planner) refsOf(ctx context.Context, f *file) iter.Seq2[chunk.Ref, erro
 // written.
 func (p *planner) compare(ctx context.Context) error {
 	return p.eachFile(ctx, func(f *file) bool { return f.check && !f.isOver() }, func(c *checker, f *file) error {
-		err := c.check(ctx, f)
-		if err == nil {
+		if c.check(ctx, f) == nil {
 			p.confirm(f)
 			return nil
 		}
-		f.check = false
 		if f.content == 0 {
 			return p.empty(f)
 		}
 		return ctx.Err()
 	})
-}
-
-// compareLarge is compare for a file whose chunks do not fit in a window.
-func (p *planner) compareLarge(ctx context.Context, f *file) (done bool, err error) {
-	err = p.newChecker().check(ctx, f)
-	f.check = false
-	switch {
-	case err == nil:
-		p.confirm(f)
-		return true, nil
-	case isDamage(err):
-		p.give(f, Damaged, err)
-		return true, nil
-	}
-	if _, stop := errors.AsType[*stopError](err); stop {
-		return true, err
-	}
-	return false, ctx.Err()
 }
 
 // confirm ends a file that is in the target as it should be.
@@ -198,6 +178,9 @@ func (p *planner) verify(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
+		}
+		if _, stop := errors.AsType[*stopError](err); stop {
+			return err // says nothing of the file
 		}
 		f.end(Failed)
 		p.tell(Failed, f.path, f.stat, fmt.Errorf("read back: %w", err))

@@ -64,7 +64,6 @@ func (w *window) written(going *file) {
 	w.files, w.tasks, w.many = w.files[:0], w.tasks[:0], 0
 	if going != nil && !going.isOver() {
 		w.files, w.many = append(w.files, going), 1
-		going.first, going.count = 0, 0
 	}
 }
 
@@ -86,11 +85,15 @@ func (p *planner) planFile(ctx context.Context, e *manifest.Entry, at string, lo
 		}
 	}
 	f := newFile(at, e)
-	f.detail, f.check = p.own(e), looksEqual
+	f.detail, f.check = p.own(e), looksEqual && f.entry == nil
 	p.win.weigh(e)
 	p.win.files = append(p.win.files, f)
-	if f.check && f.entry != nil {
-		if done, err := p.compareLarge(ctx, f); done || err != nil {
+	if looksEqual && f.entry != nil {
+		err := p.newChecker().check(ctx, f)
+		if err == nil {
+			p.confirm(f)
+		}
+		if _, stop := errors.AsType[*stopError](err); stop || err == nil {
 			return f, err
 		}
 	}
@@ -108,9 +111,6 @@ var errContent = fmt.Errorf("%w: its chunks do not make up its content", vault.E
 
 // planTasks adds the chunks of a file to the window.
 func (p *planner) planTasks(ctx context.Context, f *file, e *manifest.Entry) error {
-	if f.entry != nil {
-		e = f.entry // that of the walk may not outlive a fetch of list chunks
-	}
 	f.first = len(p.win.tasks)
 	at := int64(0)
 	for ref, err := range manifest.Refs(ctx, e, p.src.Segment) {
@@ -232,6 +232,7 @@ func (p *planner) link(e *manifest.Entry, at string, l leader) bool {
 		p.settle(e)
 		return true
 	case l.result != "" && l.result != Restored && l.result != Unchanged:
+		p.rec.lost(p.shown(at), files.Loss{Kind: "hard link", Err: fmt.Errorf("%s, the same file, was not restored", p.shown(l.path))})
 		return false
 	case p.sameInode(l.path, at):
 		p.unchanged(e, at)

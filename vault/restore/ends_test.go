@@ -9,7 +9,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"coffer/chunk"
 	"coffer/files"
@@ -177,7 +180,8 @@ func TestWithoutFolder(t *testing.T) {
 	src := newFake()
 	to, err := openTarget(temp(t), &Options{}, files.WriterOptions{})
 	must(t, err)
-	r := &restore{src: marked{src}, rec: &recorder{}}
+	told := new(Progress)
+	r := &restore{src: marked{src}, rec: &recorder{progress: told}}
 	p := &planner{restore: r, to: to}
 	must(t, p.empty(newFile("gone/empty", src.file(t, "gone/empty", ""))))
 	must(t, p.write(newFile("gone/full", src.file(t, "gone/full", "full")), []byte("full"), 0))
@@ -186,6 +190,29 @@ func TestWithoutFolder(t *testing.T) {
 	if !slices.Equal(paths(r.rec.res.Failed), []string{"gone/empty", "gone/full", "gone/link"}) || r.rec.res.Files+r.rec.res.Symlinks > 0 {
 		t.Errorf("%+v", r.rec.res)
 	}
+	if told.Files.Load() != 2 || told.Bytes.Load() != int64(len("full")) {
+		t.Errorf("progress ends at %d files and %d bytes", told.Files.Load(), told.Bytes.Load())
+	}
+}
+
+// A file of which a chunk did not come is not there, and is named, also if the
+// source says nothing of it.
+func TestChunkThatDoesNotCome(t *testing.T) {
+	src := newFake()
+	src.perPack = 1 << 20
+	src.save(t, "/r", dirEntry(""), src.file(t, "f", noise(3000, 1)), src.file(t, "g", noise(3000, 2)))
+	to := temp(t)
+	res, err := Run(t.Context(), forgetful{src}, Options{Target: to})
+	if !errors.Is(err, vault.ErrDamaged) || !slices.Equal(paths(res.Damaged), []string{"g"}) || !slices.Equal(tree(t, to), []string{"f"}) {
+		t.Errorf("%v: %+v", err, res)
+	}
+}
+
+// A forgetful leaves out the last chunk.
+type forgetful struct{ *fake }
+
+func (f forgetful) Read(ctx context.Context, k chunk.Kind, refs []chunk.Ref, fn func(int, []byte) error) error {
+	return f.fake.Read(ctx, k, refs[:len(refs)-1], fn)
 }
 
 // A pack that is found damaged when all that was needed of it has come harms
@@ -209,6 +236,43 @@ func (d damagedAtLast) Read(ctx context.Context, k chunk.Kind, refs []chunk.Ref,
 		return err
 	}
 	return fmt.Errorf("%w: its end", vault.ErrDamaged)
+}
+
+// Bytes that are not as many as a ref says end the restore: written all the same,
+// a file could be complete and wrong.
+func TestBytesAreAsManyAsTheRefSays(t *testing.T) {
+	src := newFake()
+	src.perPack = 1
+	content := noise(2000, 1)
+	src.save(t, "/r", dirEntry(""), src.file(t, "f", content))
+	to := temp(t)
+	told := new(Progress)
+	res, err := Run(t.Context(), shifted{src}, Options{Target: to, Workers: 1, Progress: told})
+	if err == nil || errors.Is(err, vault.ErrDamaged) || errors.Is(err, ErrPartial) || !res.Interrupted || res.Files > 0 {
+		t.Errorf("%v: %+v", err, res)
+	}
+	if got := tree(t, to); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	if told.Current() != "" {
+		t.Errorf("%q was written to", told.Current())
+	}
+	run(t, src, Options{Target: to, Progress: told})
+	if told.Current() != "f" {
+		t.Errorf("%q was written to", told.Current())
+	}
+}
+
+// A shifted gives a byte of every second chunk with the one before.
+type shifted struct{ *fake }
+
+func (s shifted) Read(ctx context.Context, k chunk.Kind, refs []chunk.Ref, fn func(int, []byte) error) error {
+	return s.fake.Read(ctx, k, refs, func(i int, data []byte) error {
+		if refs[i].Number%2 == 0 {
+			return fn(i, append(data, '~'))
+		}
+		return fn(i, data[1:])
+	})
 }
 
 // descriptors counts those that are open.
@@ -268,6 +332,70 @@ func TestWindowIsFull(t *testing.T) {
 			more(&w)
 		}
 	}
+}
+
+// An empty window holds on to nothing, and has room again.
+func TestWindowIsEmptied(t *testing.T) {
+	f := newFile("f", entry("f", files.Regular, 0o600))
+	w := window{entries: 1, bytes: 1, many: 1, files: []*file{f}, tasks: []task{{file: f}}, later: []later{{at: "l"}}, closed: []*folder{{}}, leaders: make([][8]byte, 1)}
+	w.written(nil)
+	w.done()
+	if w.full(bounds{1, 1, 1, 1}) || len(w.files)+len(w.later)+len(w.closed)+len(w.leaders) > 0 {
+		t.Errorf("%+v", w)
+	}
+	if w.files[:1][0] != nil || w.tasks[:1][0].file != nil || w.later[:1][0] != (later{}) || w.closed[:1][0] != nil {
+		t.Errorf("what was in it stays in memory: %+v", w)
+	}
+}
+
+// Names and attributes close a window, as refs do, also those of a single file.
+func TestWindowsAreSmall(t *testing.T) {
+	src := newFake()
+	src.perPack, src.size = 1<<20, 100
+	entries := []*manifest.Entry{dirEntry("")}
+	for i := range 20 {
+		entries = append(entries, src.file(t, fmt.Sprintf("ten bytes %02d", i), noise(100, uint64(i))))
+	}
+	src.save(t, "/many", entries...)
+	for name, c := range map[string]struct {
+		b    bounds
+		want int // reads of the pack
+	}{"all at once": {bounds{999, 999, 999, 999}, 1}, "by their names": {bounds{999, 999, 999, 60}, 4}} {
+		src.reads = nil
+		run(t, src, Options{Target: temp(t), bounds: c.b})
+		if len(src.reads) != c.want {
+			t.Errorf("%s: %d windows", name, len(src.reads))
+		}
+	}
+	src = newFake()
+	src.perPack, src.size = 1<<20, 100
+	src.save(t, "/large", dirEntry(""), src.file(t, "large", noise(60_000, 1)))
+	run(t, src, Options{Target: temp(t), bounds: bounds{999, 50, 999, 9999}})
+	if len(src.reads) != 600/50 {
+		t.Errorf("a large file: %d windows", len(src.reads))
+	}
+}
+
+// No more packs are read at once than was asked for: each takes much memory.
+func TestPacksReadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFake()
+		src.perPack = 1
+		src.save(t, "/r", dirEntry(""), src.file(t, "f", noise(20_000, 1)))
+		var now, most atomic.Int64
+		src.onRead = func(int) error {
+			n := now.Add(1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			time.Sleep(time.Hour) // until all that may be at work is
+			now.Add(-1)
+			return nil
+		}
+		run(t, src, Options{Target: temp(t), Workers: 3})
+		if most.Load() != 3 {
+			t.Errorf("%d packs at once", most.Load())
+		}
+	})
 }
 
 // What an ignore file says is remembered of a thousand folders, each is read

@@ -106,22 +106,25 @@ func (p *planner) write(f *file, data []byte, at int64) error {
 		return p.targetError(f, err)
 	}
 	p.rec.wrote(len(data))
-	f.mu.Lock()
-	f.left -= int64(len(data))
-	last := f.left == 0 && !f.over
-	f.over = f.over || last
-	f.mu.Unlock()
-	if !last {
+	if !f.wrote(int64(len(data))) {
 		return nil
 	}
 	return p.finish(f, out)
+}
+
+// wrote counts bytes of content that are written, and tells whether they were
+// the last. No chunk is empty, so that this is told once.
+func (f *file) wrote(n int64) (last bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left -= n
+	return f.left == 0 && !f.over
 }
 
 // finish gives a complete file its metadata and its name.
 func (p *planner) finish(f *file, out *files.File) error {
 	losses, err := out.Finish(f.stat, f.detail)
 	if err != nil {
-		f.fail()
 		return p.targetError(f, err)
 	}
 	f.end(Restored)
@@ -132,14 +135,6 @@ func (p *planner) finish(f *file, out *files.File) error {
 		p.rec.add(&p.rec.res.Changed, 1)
 	}
 	return nil
-}
-
-// fail takes back that a file is over: it could not be finished, and may be
-// given up.
-func (f *file) fail() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.over, f.out = false, nil
 }
 
 // empty makes a file that has no data.

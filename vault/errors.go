@@ -60,12 +60,13 @@ func (e *PackError) Unwrap() error { return e.Err }
 
 // NotFoundError: no snapshot answers to Spec.
 type NotFoundError struct {
-	Spec  string
-	Count int // snapshots there are
+	Spec      string
+	Count     int // snapshots there are, without those forgotten
+	Forgotten int // which answer to their ID only
 }
 
 func (e *NotFoundError) Error() string {
-	if e.Count == 0 {
+	if e.Count+e.Forgotten == 0 {
 		return fmt.Sprintf("no snapshot %q: the vault has no snapshot yet", e.Spec)
 	}
 	return fmt.Sprintf("no snapshot %q among %d", e.Spec, e.Count)

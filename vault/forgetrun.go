@@ -92,7 +92,7 @@ func (r *Run) lookAgain(ctx context.Context, snaps []*Snapshot) ([]*Snapshot, er
 	for _, s := range snaps {
 		now, ok := byID[s.ID()]
 		if !ok {
-			return nil, &NotFoundError{s.ID(), len(all)}
+			return nil, notFound(s.ID(), all)
 		}
 		if now.Commit == nil {
 			return nil, damaged("%s: it cannot be read, so nobody can tell whether it may go", now.Name)

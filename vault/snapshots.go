@@ -171,7 +171,19 @@ func (v *Vault) newest(ctx context.Context, snaps []*Snapshot, f Filter, spec st
 		}
 		back--
 	}
-	return nil, &NotFoundError{spec, len(snaps)}
+	return nil, notFound(spec, snaps)
+}
+
+func notFound(spec string, snaps []*Snapshot) *NotFoundError {
+	e := &NotFoundError{Spec: spec}
+	for _, s := range snaps {
+		if s.Forgotten {
+			e.Forgotten++
+		} else {
+			e.Count++
+		}
+	}
+	return e
 }
 
 func (v *Vault) byID(ctx context.Context, snaps []*Snapshot, spec string) (*Snapshot, error) {
@@ -184,7 +196,7 @@ func (v *Vault) byID(ctx context.Context, snaps []*Snapshot, spec string) (*Snap
 	}
 	switch {
 	case len(hits) == 0:
-		return nil, &NotFoundError{spec, len(snaps)}
+		return nil, notFound(spec, snaps)
 	case len(hits) > 1:
 		e := &AmbiguousError{Spec: spec}
 		for _, s := range hits {

@@ -2,9 +2,16 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
+
+	"golang.org/x/term"
 )
 
 // consent asks on the terminal whether to go on, and takes yes for yes and all
@@ -19,7 +26,11 @@ func (d *door) consent(yes bool, what, question string) (bool, error) {
 		return false, usagef("look at the plan above, then:  "+again, "%s asks before it goes on, and there is no terminal to ask on", what)
 	}
 	fmt.Fprint(d.err, question+" [yes/no] ")
-	line, err := bufio.NewReader(d.in).ReadString('\n')
+	line, err := answer(d.in, func() (string, error) { return bufio.NewReader(d.in).ReadString('\n') })
+	if errors.As(err, new(told)) {
+		fmt.Fprintln(d.err)
+		return false, err
+	}
 	if err != nil && line == "" {
 		return false, fmt.Errorf("read the answer: %w", err)
 	}
@@ -34,4 +45,35 @@ func (d *door) agree(yes bool, what, question string) error {
 		err = outcome{exitFailed, "nothing was done"}
 	}
 	return err
+}
+
+// answer waits for what someone types. Ctrl-C ends the wait at once and leaves
+// the terminal as it was: while nothing but a question is at work, there is
+// nothing to end in order.
+func answer(in io.Reader, read func() (string, error)) (string, error) {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stop)
+	restore := func() {}
+	if f, ok := in.(*os.File); ok {
+		if was, err := term.GetState(int(f.Fd())); err == nil {
+			restore = func() { _ = term.Restore(int(f.Fd()), was) }
+		}
+	}
+	type result struct {
+		text string
+		err  error
+	}
+	got := make(chan result, 1)
+	go func() {
+		text, err := read()
+		got <- result{text, err}
+	}()
+	select {
+	case r := <-got:
+		return r.text, r.err
+	case <-stop:
+		restore()
+		return "", told{errors.New("interrupted"), exitInterrupted, "nothing was done"}
+	}
 }

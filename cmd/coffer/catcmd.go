@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"coffer/vault/restore"
@@ -23,7 +25,12 @@ it is printed: after an error, what was printed is the true beginning of the fil
 			if err != nil {
 				return err
 			}
-			return pathError(restore.Cat(cmd.Context(), o.src, o.path, d.out))
+			err = restore.Cat(cmd.Context(), o.src, o.path, d.out)
+			if errors.Is(err, restore.ErrFolder) {
+				of := shellLine(args)
+				return hinted(err, "coffer ls "+of+"  lists it,  coffer restore "+of+" --target DIR  restores it")
+			}
+			return pathError(err)
 		},
 	}
 }

@@ -34,7 +34,7 @@ func (d *door) deviceListCommand() *cobra.Command {
 				}
 			}
 			d.tellProblems(v)
-			return d.listDevices(v.Trust())
+			return d.listDevices(cmd.Context(), v, v.Device())
 		},
 	}
 }
@@ -186,6 +186,10 @@ func (d *door) deviceFloor(ctx context.Context, set bool, change func(*trust.Flo
 func (d *door) tellFloor(f trust.Floor) error {
 	if d.json {
 		d.emit("floor", map[string]any{"keep_last": f.KeepLast, "keep_days": f.KeepDays})
+		return nil
+	}
+	if f.KeepLast == 0 && f.KeepDays == 0 {
+		fmt.Fprintln(d.out, "there is no floor: a forget may take every snapshot of a project")
 		return nil
 	}
 	fmt.Fprintf(d.out, "no forget takes the newest %s of a project, or one of the last %s\n", plural(f.KeepLast, "snapshot"), plural(f.KeepDays, "day"))

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
+	"coffer/vault"
 	"coffer/vault/trust"
 )
 
@@ -57,29 +60,57 @@ func deviceLike(t *trust.Trust, s string) (*trust.Device, int) {
 }
 
 // listDevices prints the devices of a vault, in the order in which they came.
-func (d *door) listDevices(t *trust.Trust) error {
+// Machines of one make have one name: which is which shows in what they last
+// stored, and own is this one.
+func (d *door) listDevices(ctx context.Context, v *vault.Vault, own trust.DeviceID) error {
+	newest := map[trust.DeviceID]time.Time{}
+	for s, err := range v.Snapshots(ctx) {
+		if err != nil {
+			return err
+		}
+		if t := s.Time(); t.After(newest[s.Name.Device]) {
+			newest[s.Name.Device] = t
+		}
+	}
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	for _, dev := range t.Devices {
-		standing := "active"
-		if dev.Until != nil {
-			standing = "replaced or revoked"
-		}
+	for _, dev := range v.Trust().Devices {
 		if d.json {
-			m := map[string]any{"device": string(dev.ID), "label": dev.Label, "active": dev.Until == nil, "roles": roleNames(dev.Roles)}
-			if dev.Until != nil {
-				m["until"] = dev.Until.Seq
-			}
-			d.emit("device", m)
+			d.emit("device", deviceJSON(dev, newest[dev.ID], own))
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", dev.ID, safeName(dev.Label), strings.Join(roleNames(dev.Roles), ","), standing)
+		last := "no snapshot"
+		if t := newest[dev.ID]; !t.IsZero() {
+			last = "newest snapshot " + timeText(t) + " (" + ageText(t) + ")"
+		}
+		if dev.ID == own {
+			last += ", this machine"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", dev.ID, safeName(dev.Label), strings.Join(roleNames(dev.Roles), ","), deviceStanding(dev), last)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	_, err := d.out.Write(table.Bytes())
 	return err
+}
+
+func deviceStanding(dev trust.Device) string {
+	if dev.Until != nil {
+		return "replaced or revoked"
+	}
+	return "active"
+}
+
+func deviceJSON(dev trust.Device, newest time.Time, own trust.DeviceID) map[string]any {
+	m := map[string]any{
+		"device": string(dev.ID), "label": dev.Label, "active": dev.Until == nil, "roles": roleNames(dev.Roles),
+		"newest": timeOrNil(newest), "this": dev.ID == own,
+	}
+	if dev.Until != nil {
+		m["until"] = dev.Until.Seq
+	}
+	return m
 }
 
 func roleNames(roles []trust.Role) []string {

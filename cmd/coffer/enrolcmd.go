@@ -12,6 +12,7 @@ import (
 	"coffer/vault"
 	"coffer/vault/kit"
 	"coffer/vault/state"
+	"coffer/vault/trust"
 )
 
 const enrolUsage = "coffer enrol --kit FILE [REMOTE] [--replace DEVICE]"
@@ -54,7 +55,11 @@ func (d *door) enrol(ctx context.Context, replace string) error {
 		return err
 	}
 	if replace == "list" {
-		return d.listDevices(lent.Trust())
+		var own trust.DeviceID
+		if ch.dev != nil {
+			own = trust.DeviceID(ch.dev.Device)
+		}
+		return d.listDevices(ctx, lent, own)
 	}
 	if ch.dir != nil {
 		return hinted(fmt.Errorf("this machine is enrolled in the vault at %s already, as device %s", ch.vault.Remote, ch.dev.Device), "back up to it:  coffer backup now FOLDER --to "+ch.vault.Remote.String())

@@ -19,8 +19,11 @@ func explain(ctx context.Context, err error) (code int, text, hint string) {
 	code, hint = classify(err)
 	text = err.Error()
 	var missing *vault.NotFoundError
-	if errors.As(err, &missing) && missing.Count > 0 {
+	if errors.As(err, &missing) && missing.Count+missing.Forgotten > 0 {
 		text = fmt.Sprintf("no snapshot answers to %q; the vault has %d", missing.Spec, missing.Count)
+		if missing.Forgotten > 0 {
+			text += fmt.Sprintf(", not counting %d forgotten, which answer to their IDs  (coffer snapshots --forgotten)", missing.Forgotten)
+		}
 	}
 	var locked *state.LockedError
 	if errors.As(err, &locked) && locked.Holder.PID != 0 {
@@ -108,6 +111,8 @@ func classifyPlace(err error) (int, string) {
 		return exitFailed, "free some space or raise the quota; what was stored so far is used by the next run"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return exitFailed, "this machine's disk is full: free some space and run the same command again"
+	case errors.Is(err, syscall.ENOTDIR):
+		return exitFailed, "a file is where a folder should be: name another folder"
 	case errors.Is(err, syscall.EROFS) && !errors.Is(err, fs.ErrPermission):
 		return exitFailed, "nothing can be written there: it is mounted to be read only. Name another place, or mount it for writing"
 	case errors.Is(err, fs.ErrPermission):

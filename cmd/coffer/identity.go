@@ -138,7 +138,10 @@ func (d *door) canAsk() bool {
 // askSecret asks on the terminal, without showing what is typed.
 func (d *door) askSecret(prompt string) (string, error) {
 	fmt.Fprint(d.err, prompt)
-	b, err := term.ReadPassword(int(d.in.(*os.File).Fd()))
+	text, err := answer(d.in, func() (string, error) {
+		b, err := term.ReadPassword(int(d.in.(*os.File).Fd()))
+		return string(b), err
+	})
 	fmt.Fprintln(d.err)
-	return string(b), err
+	return text, err
 }

@@ -71,7 +71,8 @@ func oneOf(usage string) cobra.PositionalArgs {
 
 // pathError adds a hint to an error about a PATH that the snapshot has not.
 func pathError(err error) error {
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vault.ErrDamaged) {
+	var disk *fs.PathError // of the target, not of the snapshot
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vault.ErrDamaged) && !errors.As(err, &disk) {
 		return hinted(err, "coffer ls SNAPSHOT  lists what is in it")
 	}
 	return err

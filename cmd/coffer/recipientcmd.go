@@ -37,7 +37,11 @@ func (d *door) recipientListCommand() *cobra.Command {
 				own := k != nil && r == k.Identity.Recipient() && v.IsRoot(k)
 				switch {
 				case d.json:
-					d.emit("recipient", map[string]any{"recipient": r, "kit": own})
+					m := map[string]any{"recipient": r}
+					if k != nil { // else nobody here knows
+						m["kit"] = own
+					}
+					d.emit("recipient", m)
 				case own:
 					fmt.Fprintf(d.out, "%s  (the recovery kit)\n", text)
 				default:

@@ -84,5 +84,5 @@ func (d *door) restoreTree(ctx context.Context, v *vault.Vault, trees []vault.Tr
 	res, err := restore.Run(ctx, v.SourceOf(trees[f.tree-1], "/tree"), o)
 	m.finish()
 	d.tellRestore(res, o, !res.Interrupted && whole(err))
-	return restoreError(ctx, res, err)
+	return restoreError(ctx, res, o, err)
 }

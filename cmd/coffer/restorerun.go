@@ -40,7 +40,7 @@ func (d *door) restore(ctx context.Context, f restoreFlags, args []string) error
 	m.finish()
 	d.tellProblems(v)
 	d.tellRestore(res, o, !res.Interrupted && whole(err))
-	return restoreError(ctx, res, err)
+	return restoreError(ctx, res, o, err)
 }
 
 // findSnapshot finds the snapshot, says which state of the vault was found, so
@@ -70,7 +70,7 @@ func whole(err error) bool {
 
 // restoreError says how to go on after an interruption, and turns what is
 // lacking into a code.
-func restoreError(ctx context.Context, res restore.Result, err error) error {
+func restoreError(ctx context.Context, res restore.Result, o restore.Options, err error) error {
 	lacks := joined(
 		some(res.Damaged.Count, "%s damaged in the vault"), some(res.Failed.Count, "%s not taken by the target"),
 		some(res.Refused.Count, "%s refused for the name"), some(res.Unsaved.Count, "%s not in the snapshot"))
@@ -80,6 +80,8 @@ func restoreError(ctx context.Context, res restore.Result, err error) error {
 	case ctx.Err() != nil:
 		return told{errors.New("interrupted"), exitInterrupted,
 			"what is complete stays, and nothing half written is left: run the same command again to go on"}
+	case lacks != "" && errors.Is(err, restore.ErrPartial) && o.DryRun:
+		return outcome{exitPartial, "the restore would be partial: " + lacks + "; all else would be restored"}
 	case lacks != "" && errors.Is(err, restore.ErrPartial):
 		return outcome{exitPartial, "the restore is partial: " + lacks + "; all else was restored"}
 	case lacks != "" && res.Damaged.Count > 0 && errors.Is(err, vault.ErrDamaged):

@@ -39,6 +39,9 @@ func Cat(ctx context.Context, src Source, path string, w io.Writer) error {
 	return nil
 }
 
+// ErrFolder: what [Cat] is to print is a folder.
+var ErrFolder = errors.New("it is a folder")
+
 // readable tells whether a selection has content. One whose entry is not known
 // is looked up again, for the error.
 func readable(ctx context.Context, src Source, s *selection) error {
@@ -49,7 +52,7 @@ func readable(ctx context.Context, src Source, s *selection) error {
 	switch s.top.Type {
 	case files.Regular:
 	case files.Dir:
-		return errors.New("it is a folder")
+		return ErrFolder
 	case files.Symlink:
 		return fmt.Errorf("it is a symlink to %q", s.top.Target)
 	default:

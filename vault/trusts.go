@@ -60,7 +60,7 @@ func (v *Vault) refreshTrust(ctx context.Context, k *kit.Kit) error {
 		}
 		t, err := v.openTrust(ctx, f)
 		if isDamage(err) || errors.Is(err, seal.ErrNoIdentity) {
-			v.notice(f.name, err, "nothing if another trust of this number is good")
+			v.notice(f.name, err, c.harmOf(err))
 			c.missed(f, err)
 			continue
 		}
@@ -98,6 +98,14 @@ type candidates struct {
 	unopened []foundTrust
 	opened   []otherTrust
 	odd      []oddTrust
+}
+
+// harmOf says what a trust that cannot be read harms.
+func (c *candidates) harmOf(err error) string {
+	if c.dev != nil && errors.Is(err, seal.ErrNoIdentity) {
+		return "this device, which was revoked if that is genuine: it then can back up no more"
+	}
+	return "nothing if another trust of this number is good"
 }
 
 // oddTrust is one that does not fit the others.

@@ -46,7 +46,7 @@ func (d *door) tellBackup(v *vault.Vault, o backup.Options, res backup.Result, b
 		}
 	}
 	if res.Partial {
-		return outcome{exitPartial, fmt.Sprintf("the snapshot is partial: %s could not be read, named above", plural(res.UnreadCount, "entry"))}
+		return outcome{exitPartial, fmt.Sprintf("the snapshot is partial: %s could not be read, named above; all else is stored", plural(res.UnreadCount, "entry"))}
 	}
 	return nil
 }

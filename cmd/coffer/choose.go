@@ -54,12 +54,18 @@ func (d *door) choose(c *config.Config, named string, k *kit.Kit) (chosen, error
 		return chooseNamed(c, known, d.vault, k)
 	case k != nil && k.Vault != "":
 		return d.chooseByKit(c, known, k)
+	case named == "" && c.DefaultVault == "" && len(c.Vaults) > 1:
+		var all []chosen
+		for _, v := range c.Vaults {
+			all = append(all, chosen{vault: v})
+		}
+		return chosen{}, severalVaults(all, ", or set default-vault in the config")
 	case named != "" || len(c.Vaults) > 0:
 		return chooseNamed(c, known, named, k)
 	case len(known) == 1:
 		return known[0], nil
 	case len(known) > 1:
-		return chosen{}, usagef("add one of these:\n"+options(known), "this machine knows several vaults, and nothing says which is meant")
+		return chosen{}, severalVaults(known, "")
 	}
 	return chosen{}, nil
 }
@@ -146,9 +152,14 @@ func match(known []chosen, v config.Vault, k *kit.Kit) chosen {
 	return chosen{vault: v}
 }
 
-// options are the flags that name each vault.
-func options(known []chosen) string {
-	return "--vault " + strings.ReplaceAll(list(known), "\n", "\n--vault ")
+// severalVaults is the error of a command that takes one vault, and was told
+// none.
+func severalVaults(all []chosen, or string) error {
+	hint := "add one of these" + or + ":"
+	for _, ch := range all {
+		hint += "\n--vault " + ch.name() + "  " + ch.vault.Remote.String()
+	}
+	return usagef(hint, "this machine knows several vaults, and nothing says which is meant")
 }
 
 func list(known []chosen) string {

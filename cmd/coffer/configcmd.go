@@ -61,7 +61,7 @@ func (d *door) configCheck(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return hinted(err, fmt.Sprintf("to begin one:  mkdir -p %s && coffer config example > %s", filepath.Dir(path), path))
+		return hinted(err, fmt.Sprintf("to begin one of what was backed up so far:  coffer config begin\nor of an example:  mkdir -p %s && coffer config example > %s", filepath.Dir(path), path))
 	}
 	if err != nil {
 		return err

@@ -34,7 +34,11 @@ func (d *door) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ch, err := d.choose(c, "", nil)
+	k, err := d.kitOfFlags()
+	if err != nil {
+		return err
+	}
+	ch, err := d.choose(c, "", k)
 	if err != nil {
 		return err
 	}
@@ -54,7 +58,7 @@ func (d *door) doctor(ctx context.Context) error {
 	}
 	found, err := remote.Probe(ctx, store, remote.ProbeOptions{Home: home})
 	if err != nil {
-		return ch.explain(err, nil)
+		return ch.explain(err, k)
 	}
 	t.tellPart("the remote "+safeName(store.Location()), found)
 	t.end()

@@ -13,21 +13,32 @@ import (
 // what only tells things tells of all of them, and a folder goes where it went
 // before. Everything else asks.
 
-// undecided are the vaults of this machine, if there are several and neither
-// the command line nor the config chooses one.
+// undecided are the vaults that this machine has backed up to, if there are
+// several and neither the command line nor the config chooses one.
 func (d *door) undecided() ([]chosen, error) {
 	if d.remote != "" || d.vault != "" || d.kit != "" || d.identity != "" {
 		return nil, nil
 	}
 	c, err := d.loadConfig()
-	if err != nil {
+	if err != nil || c.DefaultVault != "" {
 		return nil, err
 	}
 	known, err := knownVaults()
-	if err != nil || len(c.Vaults) > 0 || len(known) < 2 {
+	if err != nil || len(known) < 2 {
 		return nil, err
 	}
+	for i := range known {
+		known[i].vault = vaultAt(c, known[i].vault.Remote)
+	}
 	return known, nil
+}
+
+// name is what --vault takes for the vault.
+func (ch chosen) name() string {
+	if ch.vault.Name != "" || ch.dev == nil {
+		return ch.vault.Name
+	}
+	return ch.dev.Vault[:8]
 }
 
 // eachVault does what tells of a vault for the one that is meant or, where
@@ -44,7 +55,7 @@ func (d *door) eachVault(ctx context.Context, do func() error) error {
 	defer func() { d.vault = "" }()
 	ill, worst := 0, exitOK
 	for i, ch := range all {
-		if d.vault = ch.dev.Vault; i > 0 && !d.json {
+		if d.vault = ch.name(); i > 0 && !d.json {
 			fmt.Fprintln(d.out)
 		}
 		err := do()
@@ -130,8 +141,22 @@ func (d *door) restoreLine(v *vault.Vault, snapshot string) string {
 // lineFor is a command for this vault, with its name where a command without
 // would mean another one.
 func (d *door) lineFor(v *vault.Vault, line string) string {
-	if v.State() == nil || d.usual(v) {
+	if v.State() == nil {
 		return line
+	}
+	plain := &door{config: d.config, remote: os.Getenv("COFFER_REMOTE")}
+	c, err := plain.loadConfig()
+	if err != nil {
+		return line
+	}
+	ch, err := plain.choose(c, "", nil)
+	if err == nil && ch.dev != nil && ch.dev.Vault == string(v.ID()) {
+		return line
+	}
+	for _, of := range c.Vaults {
+		if of.Remote.String() == v.Location() {
+			return line + " --vault " + of.Name
+		}
 	}
 	return line + " --vault " + string(v.ID()[:8])
 }
@@ -141,15 +166,4 @@ func (d *door) lineFor(v *vault.Vault, line string) string {
 func keyHere(v *vault.Vault) bool {
 	return os.Getenv("COFFER_IDENTITY_FILE") != "" || os.Getenv("COFFER_IDENTITY_COMMAND") != "" ||
 		isThere(wrappedPath(chosen{dir: v.State()}))
-}
-
-// usual tells whether a command that names no vault means this one.
-func (d *door) usual(v *vault.Vault) bool {
-	plain := &door{config: d.config, remote: os.Getenv("COFFER_REMOTE")}
-	c, err := plain.loadConfig()
-	if err != nil {
-		return true
-	}
-	ch, err := plain.choose(c, "", nil)
-	return err == nil && ch.dev != nil && ch.dev.Vault == string(v.ID())
 }

@@ -114,7 +114,7 @@ func classifyPlace(err error) (int, string) {
 	case errors.Is(err, syscall.ENOTDIR):
 		return exitFailed, "a file is where a folder should be: name another folder"
 	case errors.Is(err, syscall.EROFS) && !errors.Is(err, fs.ErrPermission):
-		return exitFailed, "nothing can be written there: it is mounted to be read only. Name another place, or mount it for writing"
+		return exitFailed, "nothing can be written there, it is mounted to be read only: name another place, or mount it for writing"
 	case errors.Is(err, fs.ErrPermission):
 		return exitPermission, "check who may read and write there, and the credentials in use"
 	}

@@ -23,7 +23,7 @@ func (d *door) carryOut(ctx context.Context, v *vault.Vault, f forgetFlags, plan
 		}
 	}
 	if len(going) == 0 || f.dryRun {
-		d.tellForgotten(v, plan, vault.Forgotten{}, true)
+		d.tellForgotten(v, plan, vault.Forgotten{}, f.dryRun)
 		return damageFound(v)
 	}
 	if err := d.agree(f.yes, "coffer forget", "forget "+plural(len(going), "snapshot")+"?"); err != nil {

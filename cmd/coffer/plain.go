@@ -26,6 +26,9 @@ func plainText(text string, known ...string) string {
 			}
 			seen = append(seen, name)
 		}
+		if part == "context canceled" {
+			part = "interrupted"
+		}
 		parts = append(parts, part)
 	}
 	return objectName.ReplaceAllStringFunc(strings.Join(parts, ": "), func(name string) string {

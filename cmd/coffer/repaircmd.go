@@ -78,8 +78,8 @@ func (d *door) repair(ctx context.Context, dry, yes bool) error {
 
 // tellRepairs tells the plan.
 func (d *door) tellRepairs(plan *repair.Plan) {
-	if len(plan.Steps) == 0 && !d.json {
-		fmt.Fprintln(d.out, "nothing to repair")
+	if len(plan.Steps) == 0 {
+		d.tellNothingToRepair()
 	}
 	for _, s := range plan.Steps {
 		if d.json {
@@ -88,6 +88,14 @@ func (d *door) tellRepairs(plan *repair.Plan) {
 		}
 		fmt.Fprintf(d.out, "%s: %s\n  %s\n  %s\n", s.Kind, safeName(s.Object), plainText(s.Why.Error(), s.Object), safeText(s.How))
 	}
+}
+
+func (d *door) tellNothingToRepair() {
+	if d.json {
+		d.tellRepaired(repair.Done{})
+		return
+	}
+	fmt.Fprintln(d.out, "nothing to repair")
 }
 
 func (d *door) tellRepaired(r repair.Done) {

@@ -52,7 +52,9 @@ const (
 	// Hide makes objects absent from Get and List.
 	Hide
 	// Late returns the error; the operation is done all the same, Rule.Later
-	// operations afterwards: a request that lingered on its way.
+	// operations afterwards, or when Arrive says: a request that lingered on its
+	// way. A Publish that is late no Discard calls back, and it still must come
+	// within the life of what was staged.
 	Late
 	// Repeat does the operation, and does it once more Rule.Later operations
 	// afterwards: a request that was sent twice. Only Put, Publish and Delete.
@@ -234,6 +236,17 @@ func (s *Store) due() (do []func() error) {
 		return false
 	})
 	return do
+}
+
+// Arrive does at once all that is late.
+func (s *Store) Arrive() {
+	s.mu.Lock()
+	late := s.late
+	s.late = nil
+	s.mu.Unlock()
+	for _, l := range late {
+		_ = l.do()
+	}
 }
 
 // postpone does an operation later.

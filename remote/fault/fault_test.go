@@ -288,6 +288,44 @@ func TestLateAndRepeat(t *testing.T) {
 	}
 }
 
+// What was to be published and lingered on its way comes though it was given up
+// long ago, and only as long as it may.
+func TestLatePublish(t *testing.T) {
+	for _, c := range []struct {
+		passes time.Duration
+		want   string
+	}{{time.Minute - 1, "abcd"}, {time.Minute, "(absent)"}} {
+		s, m := with(t, fault.Rule{Op: remote.OpPublish, Nth: 1, Do: fault.Late, Later: 1000})
+		now := time.Unix(1e9, 0)
+		m.SetClock(func() time.Time { return now })
+		st, err := s.Stage(t.Context(), abcd, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Publish(t.Context()); !errors.Is(err, fault.ErrInjected) {
+			t.Errorf("publish: %v", err)
+		}
+		if err := st.Discard(t.Context()); err != nil {
+			t.Error(err)
+		}
+		now = now.Add(c.passes)
+		if got := there(t, m, "x/a"); got != "(absent)" {
+			t.Errorf("too early: %s", got)
+		}
+		s.Arrive()
+		if got := there(t, m, "x/a"); got != c.want {
+			t.Errorf("after %s: %s, want %s", c.passes, got, c.want)
+		}
+		if err := m.Delete(t.Context(), "x/a"); err != nil {
+			t.Fatal(err)
+		}
+		s.Arrive()
+		if got := there(t, m, "x/a"); got != "(absent)" {
+			t.Errorf("it came twice: %s", got)
+		}
+	}
+}
+
 func TestLies(t *testing.T) {
 	s, m := with(t, fault.Rule{Op: remote.OpPut, Nth: 1, Do: fault.Drop})
 	if err := s.Put(t.Context(), abcd); err != nil {

@@ -12,12 +12,17 @@ import (
 
 var _ remote.Store = (*Store)(nil)
 
-// run does an operation under its plan. half is what Torn does, nil where
-// there is nothing to tear.
-func (s *Store) run(ctx context.Context, op remote.Op, name string, bytes int, do func(context.Context) error, half func() error) error {
+// A change is what can befall only an operation that changes what others see.
+type change struct {
+	half func() error                // what Torn leaves
+	late func(context.Context) error // what a request does that lingered
+}
+
+// run does an operation under its plan. c is nil where it changes nothing.
+func (s *Store) run(ctx context.Context, op remote.Op, name string, bytes int, do func(context.Context) error, c *change) error {
 	p, err := s.begin(ctx, op, name)
 	if err == nil {
-		err = s.apply(ctx, p, do, half)
+		err = s.apply(ctx, p, do, c)
 	}
 	if err != nil && err != ErrCrashed {
 		err = fmt.Errorf("%s %s: %w", op, name, err)
@@ -26,19 +31,18 @@ func (s *Store) run(ctx context.Context, op remote.Op, name string, bytes int, d
 	return err
 }
 
-// apply does what the plan says. What only a change can suffer (half is not
-// nil), other operations pass over.
-func (s *Store) apply(ctx context.Context, p plan, do func(context.Context) error, half func() error) error {
-	later := func() error { return do(context.WithoutCancel(ctx)) }
+// apply does what the plan says. What only a change can suffer, other
+// operations pass over.
+func (s *Store) apply(ctx context.Context, p plan, do func(context.Context) error, c *change) error {
 	switch {
-	case p.is(Fail), p.is(Late) && half == nil:
+	case p.is(Fail), p.is(Late) && c == nil:
 		return p.err()
 	case p.is(Late):
-		s.postpone(p.strike.Later, later)
+		s.postpone(p.strike.Later, func() error { return c.late(context.WithoutCancel(ctx)) })
 		return p.err()
-	case p.is(Repeat) && half != nil:
-		s.postpone(p.strike.Later, later)
-	case p.is(Drop) && half != nil:
+	case p.is(Repeat) && c != nil:
+		s.postpone(p.strike.Later, func() error { return c.late(context.WithoutCancel(ctx)) })
+	case p.is(Drop) && c != nil:
 		return nil
 	case p.is(LoseAck):
 		if err := do(ctx); err != nil {
@@ -46,8 +50,8 @@ func (s *Store) apply(ctx context.Context, p plan, do func(context.Context) erro
 		}
 		return p.err()
 	case p.is(Torn):
-		if half != nil {
-			if err := half(); err != nil {
+		if c != nil {
+			if err := c.half(); err != nil {
 				return err
 			}
 		}
@@ -58,9 +62,8 @@ func (s *Store) apply(ctx context.Context, p plan, do func(context.Context) erro
 
 func (s *Store) Put(ctx context.Context, o remote.Object) error {
 	o.Data = append([]byte(nil), o.Data...) // it may happen late
-	return s.run(ctx, remote.OpPut, o.Name, len(o.Data),
-		func(ctx context.Context) error { return s.Store.Put(ctx, o) },
-		func() error { return s.Store.Put(ctx, firstHalf(o)) })
+	put := func(ctx context.Context) error { return s.Store.Put(ctx, o) }
+	return s.run(ctx, remote.OpPut, o.Name, len(o.Data), put, &change{func() error { return s.Store.Put(ctx, firstHalf(o)) }, put})
 }
 
 // nothing is what Torn leaves of an operation without bytes.
@@ -71,7 +74,8 @@ func firstHalf(o remote.Object) remote.Object {
 }
 
 func (s *Store) Delete(ctx context.Context, name string) error {
-	return s.run(ctx, remote.OpDelete, name, 0, func(ctx context.Context) error { return s.Store.Delete(ctx, name) }, nothing)
+	del := func(ctx context.Context) error { return s.Store.Delete(ctx, name) }
+	return s.run(ctx, remote.OpDelete, name, 0, del, &change{nothing, del})
 }
 
 func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
@@ -203,26 +207,43 @@ func (s *Store) isNew(name string, n int) bool {
 }
 
 func (s *Store) Stage(ctx context.Context, o remote.Object, life time.Duration) (st remote.Staged, err error) {
+	var now time.Time
 	err = s.run(ctx, remote.OpStage, o.Name, len(o.Data), func(ctx context.Context) (err error) {
-		st, err = s.Store.Stage(ctx, o, life)
+		if now, err = s.Store.Now(ctx); err == nil {
+			st, err = s.Store.Stage(ctx, o, life)
+		}
 		return err
 	}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &staged{s, st, remote.Object{Name: o.Name, Data: append([]byte(nil), o.Data...), Sum: o.Sum}}, nil
+	return &staged{s, st, remote.Object{Name: o.Name, Data: append([]byte(nil), o.Data...), Sum: o.Sum}, now.Add(life)}, nil
 }
 
 type staged struct {
-	s  *Store
-	st remote.Staged
-	o  remote.Object
+	s     *Store
+	st    remote.Staged
+	o     remote.Object
+	until time.Time // it can be published, by the store's clock
 }
 
 func (p *staged) Publish(ctx context.Context) error {
 	return p.s.run(ctx, remote.OpPublish, p.o.Name, len(p.o.Data),
 		func(ctx context.Context) error { return p.st.Publish(ctx) },
-		func() error { return p.s.Store.Put(ctx, firstHalf(p.o)) })
+		&change{func() error { return p.s.Store.Put(ctx, firstHalf(p.o)) }, p.arrive})
+}
+
+// arrive is a request that was on its way already: no Discard calls it back,
+// and the store judges it when it comes.
+func (p *staged) arrive(ctx context.Context) error {
+	now, err := p.s.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if !now.Before(p.until) {
+		return remote.ErrExpired
+	}
+	return p.s.Store.Put(ctx, p.o)
 }
 
 func (p *staged) Discard(ctx context.Context) error {

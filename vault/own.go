@@ -24,6 +24,9 @@ type ownHistory struct {
 	Rolls    map[string]writtenRoll      `json:"rolls,omitempty"` // by series/folder
 	Others   map[trust.DeviceID]headSeen `json:"others,omitempty"`
 	Pending  []string                    `json:"pending,omitempty"` // base names of commits that were sent and not acknowledged
+	// Unsettled are those that were pending, were looked for and were not there:
+	// they may still be on their way. At most keepUnsettled.
+	Unsettled []unsettled `json:"unsettled,omitempty"`
 	// Cloned: a commit of ours was found that this state did not make, and no
 	// series of our own was begun since.
 	Cloned bool `json:"cloned,omitempty"`
@@ -200,7 +203,7 @@ func (v *Vault) adoptUnknown(ctx context.Context, h *ownHistory, me *trust.Devic
 	}
 	var unknown []commit.Name
 	for _, n := range names {
-		if !known[n.String()] && (len(h.Heads) == 0 || n.Seq > top || v.isNew(n)) {
+		if !known[n.String()] && (len(h.Heads) == 0 || n.Seq > top || h.awaits(n.Base()) || v.isNew(n)) {
 			unknown = append(unknown, n)
 		}
 	}
@@ -211,18 +214,33 @@ func (v *Vault) adoptUnknown(ctx context.Context, h *ownHistory, me *trust.Devic
 	if recs, err = v.withoutAncestors(ctx, h, recs); err != nil {
 		return err
 	}
+	made := h.made(recs)
+	strange := slices.IndexFunc(recs, func(r record) bool { return !made[r.name.Base()] })
+	if remembered && strange >= 0 {
+		h.Cloned = true
+		warn(fmt.Errorf("commit %s was made with this device's key by another copy of its state; the snapshots of both copies stay valid; if a second machine uses this state folder, enrol it as a device of its own", recs[strange].name.Base()))
+	}
 	for _, r := range recs {
 		h.follow(r.name, r.c)
 	}
-	for _, r := range recs {
-		if remembered && !slices.Contains(h.Pending, r.name.Base()) {
-			h.Cloned = true
-			warn(fmt.Errorf("commit %s was made with this device's key by another copy of its state; the snapshots of both copies stay valid; if a second machine uses this state folder, enrol it as a device of its own", r.name.Base()))
-			break
+	return nil
+}
+
+// made tells which commits, in order, this state has made though they are none
+// of its heads: those that it awaits, those that were gone from the remote, and
+// what these follow.
+func (h *ownHistory) made(recs []record) map[string]bool {
+	made := map[string]bool{}
+	for _, r := range slices.Backward(recs) {
+		base := r.name.Base()
+		if made[base] || h.awaits(base) || h.missed(r.name.String()) {
+			made[base] = true
+			for _, p := range r.c.Prev {
+				made[p] = true
+			}
 		}
 	}
-	h.Pending = nil
-	return nil
+	return made
 }
 
 // withoutAncestors leaves out what the remembered heads follow: it is new to
@@ -258,7 +276,9 @@ func (v *Vault) withoutAncestors(ctx context.Context, h *ownHistory, recs []reco
 func (v *Vault) isNew(n commit.Name) bool { return !v.hasCached(cacheName(n.String())) }
 
 // follow makes c a head in place of those it follows, and notes what it says.
+// It is awaited no more.
 func (h *ownHistory) follow(n commit.Name, c *commit.Commit) {
+	h.settle(n.Base())
 	h.Heads = slices.DeleteFunc(h.Heads, func(x string) bool { return slices.Contains(c.Prev, path.Base(x)) })
 	if !slices.Contains(h.Heads, n.String()) {
 		h.Heads = append(h.Heads, n.String())
@@ -266,7 +286,7 @@ func (h *ownHistory) follow(n commit.Name, c *commit.Commit) {
 	h.Progress = slices.DeleteFunc(h.Progress, func(p openProgress) bool { return slices.Contains(c.Ends, p.Base) })
 	switch c.Kind {
 	case commit.Snapshot:
-		if old, err := commit.ParseName(h.Projects[c.Project].Commit); err != nil || old.Device != n.Device || old.Seq <= n.Seq {
+		if old, err := commit.ParseName(h.Projects[c.Project].Commit); err != nil || old.Device != n.Device || old.Seq < n.Seq || old.Seq == n.Seq && old.Time.Before(n.Time) {
 			h.Projects[c.Project] = newest{Commit: n.String(), Body: c.Body, Ledger: c.Ledger, Time: n.Time}
 		}
 	case commit.Progress:

@@ -64,38 +64,6 @@ func (r *Run) publish(ctx context.Context, d draft) (commit.Name, error) {
 	return commit.Name{}, fmt.Errorf("publish commit: %w %d times", remote.ErrExpired, maxPublish)
 }
 
-// settlePending looks for commits of this run of which it is not known if they
-// arrived: what did is a head now.
-func (r *Run) settlePending(ctx context.Context) error {
-	me, ok := r.v.Trust().Device(r.v.Device())
-	if !ok {
-		return ErrRevoked
-	}
-	for _, base := range r.own.Pending {
-		n, err := commit.ParseBase(base)
-		if err != nil {
-			continue
-		}
-		n.Device = me.ID
-		c, err := r.v.commit(ctx, me, n) // not by a listing, which may lag behind
-		if err == nil {
-			r.own.follow(n, c)
-		} else if !isDamage(err) {
-			return err
-		}
-	}
-	r.own.Pending = nil
-	return nil
-}
-
-// willSend begins to note that a commit may be sent, so that it is known for
-// one of this state's own if its acknowledgement is lost. It is staged and
-// checked meanwhile, and not sent before the note is durable.
-func (r *Run) willSend(base string) {
-	r.own.Pending = append(r.own.Pending, base)
-	r.v.beginSave(r.own, true)
-}
-
 // sent notes a commit that is visible. The next run finds it on the remote if
 // this cannot be written.
 func (r *Run) sent(name commit.Name, c *commit.Commit, obj []byte, d draft) {
@@ -109,7 +77,6 @@ func (r *Run) sent(name commit.Name, c *commit.Commit, obj []byte, d draft) {
 		p.Stable = d.stable
 		r.own.Projects[d.project] = p
 	}
-	r.own.Pending = slices.DeleteFunc(r.own.Pending, func(p string) bool { return p == name.Base() })
 	// It is only good to have: the remote has it all. So nobody waits until it
 	// is durable, and of another thing's commit it is waited for in its turn.
 	r.v.beginSave(r.own, false)

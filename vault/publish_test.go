@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"testing"
+	"time"
 
 	"coffer/chunk"
 	"coffer/remote"
@@ -21,6 +22,7 @@ type scene struct {
 	used  *ledger.Set
 	pack  ledger.Pack
 	warns []error
+	late  time.Duration // that the remote's clock is ahead
 }
 
 func newScene(t *testing.T) *scene {

@@ -20,11 +20,16 @@ const keepRollbacks = 64
 
 // alarm remembers that a commit is gone, once.
 func (h *ownHistory) alarm(name string) {
-	if slices.ContainsFunc(h.Rollbacks, func(r Rollback) bool { return r.Commit == name }) {
+	if h.missed(name) {
 		return
 	}
 	h.Rollbacks = append(h.Rollbacks, Rollback{Commit: name, Found: h.now.UTC().Truncate(time.Second)})
 	h.Rollbacks = h.Rollbacks[max(0, len(h.Rollbacks)-keepRollbacks):]
+}
+
+// missed tells whether a commit was gone once.
+func (h *ownHistory) missed(name string) bool {
+	return slices.ContainsFunc(h.Rollbacks, func(r Rollback) bool { return r.Commit == name })
 }
 
 // Rollbacks returns the rollbacks that runs of this device found and that

@@ -120,7 +120,7 @@ func (l *life) live(ctx context.Context) error {
 		l.tell("%s: %v", what, err)
 		l.fault.Clear()
 		l.store = calm
-		if errors.Is(err, errWrong) {
+		if errors.Is(err, errWrong) || errors.Is(err, errAlarm) && !l.lies {
 			return err
 		}
 		l.pass(time.Minute)

@@ -213,7 +213,21 @@ func (w *world) backUpWith(ctx context.Context, v *vault.Vault) error {
 	if err == nil {
 		w.Want[res.Snapshot], err = tree(w.Source)
 	}
+	for _, warning := range res.Warnings {
+		err = errors.Join(err, falseAlarm(warning))
+	}
 	return err
+}
+
+// errAlarm is what no machine may be told that is alone with its state, whatever
+// became of its commits.
+var errAlarm = errors.New("taken for a clone")
+
+func falseAlarm(warning error) error {
+	if strings.Contains(warning.Error(), "another copy of its state") {
+		return fmt.Errorf("%w: %w", errAlarm, warning)
+	}
+	return nil
 }
 
 // actEnv says which scene a process plays that was started for it.
@@ -250,9 +264,10 @@ func (w *world) forget(ctx context.Context, n int) error {
 		}
 		snaps = append(snaps, s)
 	}
-	_, err = v.Forget(ctx, snaps[n:n+1], nil)
+	var alarm error
+	_, err = v.Forget(ctx, snaps[n:n+1], func(warning error) { alarm = errors.Join(alarm, falseAlarm(warning)) })
 	delete(w.Want, snaps[n].ID())
-	return err
+	return errors.Join(err, alarm)
 }
 
 func (w *world) restore(ctx context.Context, o restore.Options) error {

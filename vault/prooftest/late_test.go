@@ -1,0 +1,66 @@
+package prooftest_test
+
+import (
+	"fmt"
+	"maps"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"coffer/remote"
+	"coffer/remote/fault"
+)
+
+// A machine stops, or gives up, while a commit is on its way, does the same once
+// more, and only then the commit arrives, as long as the remote takes it. Both
+// are its own, everything restores, and it is not taken for a clone.
+func TestArrivesLate(t *testing.T) {
+	var tried atomic.Int64
+	t.Run("scenes", func(t *testing.T) {
+		for _, s := range scenes() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				w := s.make(t)
+				calm := w.fork(t)
+				log := fault.New(calm.store, 1)
+				calm.store = log
+				must(t, s.play(t.Context(), calm))
+				for i, e := range log.Log() {
+					if e.Op != remote.OpPublish {
+						continue
+					}
+					for _, stops := range []bool{false, true} {
+						tried.Add(1)
+						t.Run(fmt.Sprintf("%d-%t", i+1, stops), func(t *testing.T) { arrivesLate(t, s, w.fork(t), i+1, stops) })
+					}
+				}
+			})
+		}
+	})
+	if t.Logf("tried: %d commits that arrived late", tried.Load()); tried.Load() < 20 {
+		t.Error("hardly any was on its way")
+	}
+}
+
+func arrivesLate(t *testing.T, s scene, w *world, n int, stops bool) {
+	below, want := w.store, maps.Clone(w.Want)
+	store := fault.New(below, 1)
+	store.Add(fault.Rule{Nth: n, Do: fault.Late, Later: 1 << 30})
+	if stops {
+		store.CrashAfter(n)
+	}
+	w.store = store
+	if err := s.play(t.Context(), w); err == nil {
+		t.Log("it did without")
+	}
+	maps.Copy(w.Want, want)
+	w.store = below
+	w.pass(time.Minute)
+	_ = s.play(t.Context(), w) // perhaps it must be finished in another way, as after does
+	maps.Copy(w.Want, want)
+	store.Arrive()
+	must(t, w.check(t.Context()))
+	must(t, s.after(t.Context(), w))
+	must(t, w.backUp(t.Context()))
+	must(t, w.check(t.Context()))
+}

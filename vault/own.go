@@ -203,7 +203,7 @@ func (v *Vault) adoptUnknown(ctx context.Context, h *ownHistory, me *trust.Devic
 	}
 	var unknown []commit.Name
 	for _, n := range names {
-		if !known[n.String()] && (len(h.Heads) == 0 || n.Seq > top || h.awaits(n.Base()) || v.isNew(n)) {
+		if !known[n.String()] && (n.Seq >= top || v.isNew(n)) { // no head follows what has the newest one's number
 			unknown = append(unknown, n)
 		}
 	}

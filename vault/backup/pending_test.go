@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"coffer/remote"
+	"coffer/remote/fault"
 	"coffer/vault"
+	"coffer/vault/backup"
 	"coffer/vault/vaulttest"
 )
 
@@ -69,6 +71,35 @@ func TestCommitIsNotedBeforeItIsSent(t *testing.T) {
 	must(t, err)
 	if s := string(b); strings.Contains(s, "pending") || !strings.Contains(s, sent[2]) {
 		t.Errorf("in the end: %s", s)
+	}
+}
+
+// Those that were sent before and did not arrive yet are noted too, whenever the
+// next is sent: a machine that stops just then still knows all of them.
+func TestAllOnTheirWayAreNoted(t *testing.T) {
+	room, dir := vaulttest.New(t), t.TempDir()
+	late := fault.New(room.Store, 1)
+	late.Add(fault.Rule{Op: remote.OpPublish, Do: fault.Late, Later: 1 << 30})
+	var sent []string
+	store := &watched{late, filepath.Join(room.Dir(t).Path(), "own.json"), func(name, own string) {
+		sent = append(sent, path.Base(name))
+		for i, base := range sent {
+			if !strings.Contains(own, base) {
+				t.Errorf("commit %d of %d is not in own.json: %s", i+1, len(sent), own)
+			}
+		}
+	}}
+	for i := range 3 {
+		write(t, filepath.Join(dir, "f"), 100, uint64(i))
+		waitGrain()
+		v, err := vault.Open(t.Context(), store, vault.OpenOptions{State: room.Dir(t), Safety: room.Safety})
+		must(t, err)
+		if _, err := backup.Run(t.Context(), v, backup.Options{Project: project, Label: "p", Roots: []string{dir}, Host: "h"}); err == nil {
+			t.Fatal("it arrived")
+		}
+	}
+	if len(sent) != 3 {
+		t.Fatalf("%d commits were sent: %q", len(sent), sent)
 	}
 }
 

@@ -14,9 +14,10 @@
 //
 // Each commit names its predecessors (prev): normally one; none if it is a
 // device's first; several where the device's history forked, because its state
-// was restored from an image, or the machine was cloned. Both sides of a fork
-// stay valid and the next commit joins them. The number (seq) is one more than
-// the highest of the predecessors', so a missing number is a missing commit.
+// was restored from an image, the machine was cloned, or a commit arrived only
+// after the next one was made. Both sides of a fork stay valid and the next
+// commit joins them. The number (seq) is one more than the highest of the
+// predecessors', so a missing number is a missing commit.
 //
 // The chain value of a commit stands for all its ancestors ([Chain]). Names
 // hold hashes, so from one verified commit ("head") and the chain value at the

@@ -348,6 +348,28 @@ func TestGoneIsBack(t *testing.T) {
 	s.wholeLine(t, "back", 5)
 }
 
+// Where the note of it is lost meanwhile, it cannot be told from a clone's: it
+// is told of, the history goes on from it, and nothing is lost.
+func TestGivenUpIsNotNoted(t *testing.T) {
+	s := committed(t)
+	s.giveUp(t)
+	base := s.own.Pending[0]
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(s.v.dir.Path(), ownFile)); err != nil {
+		t.Fatal(err)
+	}
+	s.next(t)
+	s.more(t)
+	s.fault.Arrive()
+	if s.next(t); !s.toldOf(base) || len(s.warns) != 1 {
+		t.Errorf("warned of %v", s.warns)
+	}
+	s.more(t)
+	s.wholeLine(t, "not noted", 4)
+}
+
 // Of two snapshots that both follow the same one, the newest is that which was
 // made last, whichever arrives first.
 func TestGivenUpIsOlder(t *testing.T) {

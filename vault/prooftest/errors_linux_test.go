@@ -123,6 +123,7 @@ func (sum *failures) once(t *testing.T, s scene, w *world, disk *prooftest.Disk,
 // which a run that has committed can do without, the file that tells a folder's
 // time, and what a prune or a restore tries a file system with.
 func matters(path string) bool {
-	trial := strings.HasPrefix(path, vaultFolder+"/.tmp-") || strings.HasPrefix(path, vaultFolder+"/canary/") || strings.HasSuffix(path, ".tmpa")
+	trial := strings.HasPrefix(path, vaultFolder+"/.tmp-") || strings.HasPrefix(path, vaultFolder+"/canary/") ||
+		strings.HasSuffix(path, ".tmpa") || strings.HasSuffix(path, ".tmpé")
 	return !trial && !strings.HasPrefix(path, "state") && !strings.HasPrefix(path, "second")
 }

@@ -92,7 +92,11 @@ func (d *door) tellVaultFailed(ctx context.Context, ch chosen, err error) int {
 
 // chooseFor is choose for a backup of a project: where nothing says which of
 // several vaults is meant, it is the only one that the project was backed up to.
+// What the config says of the project holds, wherever it went before.
 func (d *door) chooseFor(c *config.Config, p config.Project) (chosen, error) {
+	if p.Vault != "" {
+		return d.choose(c, p.Vault, nil)
+	}
 	all, err := d.undecided()
 	if err != nil {
 		return chosen{}, err
@@ -106,7 +110,7 @@ func (d *door) chooseFor(c *config.Config, p config.Project) (chosen, error) {
 	if len(held) == 1 {
 		return held[0], nil
 	}
-	return d.choose(c, p.Vault, nil)
+	return d.choose(c, "", nil)
 }
 
 // knowsProject tells whether this machine has backed a project up to a vault.

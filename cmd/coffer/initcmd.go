@@ -55,12 +55,16 @@ func (d *door) initVault(ctx context.Context, classic bool, recipients []string)
 	if err != nil {
 		return err
 	}
+	where := usagef("usage:  coffer init REMOTE", "say where to make the vault")
+	if d.remote == "" && len(c.Vaults) == 0 {
+		return where
+	}
 	ch, err := d.choose(c, "", nil)
 	if err != nil {
 		return err
 	}
-	if !ch.found() || d.remote == "" && len(c.Vaults) == 0 {
-		return usagef("usage:  coffer init REMOTE", "say where to make the vault")
+	if !ch.found() {
+		return where
 	}
 	if ch.dir != nil {
 		return hinted(fmt.Errorf("%w: this machine backs up to %s", vault.ErrVaultExists, ch.vault.Remote),

@@ -10,6 +10,7 @@ import (
 	"coffer/remote"
 	"coffer/remote/fault"
 	"coffer/remote/mem"
+	"coffer/vault/kit"
 	"coffer/vault/ledger"
 	"coffer/vault/manifest"
 )
@@ -23,16 +24,18 @@ type scene struct {
 	pack  ledger.Pack
 	warns []error
 	late  time.Duration // that the remote's clock is ahead
+	kit   *kit.Kit
 }
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	home, s := t.TempDir(), &scene{mem: mem.New(), used: new(ledger.Set)}
 	s.fault = fault.New(s.mem, 1)
-	v, _, _, err := Init(t.Context(), s.fault, InitOptions{Label: "test", StateRoot: home + "/state", KitDir: home, Remote: "mem:", Classic: true})
+	v, k, _, err := Init(t.Context(), s.fault, InitOptions{Label: "test", StateRoot: home + "/state", KitDir: home, Remote: "mem:", Classic: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.kit = k
 	s.Run, err = v.Begin(t.Context(), RunOptions{Project: "00112233445566aa", OnWarning: func(err error) { s.warns = append(s.warns, err) }})
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +56,12 @@ func newScene(t *testing.T) *scene {
 
 func (s *scene) commit(t *testing.T) error {
 	now := s.now()
-	_, err := s.Commit(t.Context(), NewSnapshot{Used: s.used, Body: &manifest.Body{Project: "00112233445566aa", Label: "p", Start: now, End: now}})
+	_, err := s.Commit(t.Context(), NewSnapshot{Used: s.used, Body: sceneBody(now)})
 	return err
+}
+
+func sceneBody(now time.Time) *manifest.Body {
+	return &manifest.Body{Project: "00112233445566aa", Label: "p", Start: now, End: now}
 }
 
 func (s *scene) commits(t *testing.T) (n int) {

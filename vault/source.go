@@ -321,13 +321,11 @@ func (s *Source) Read(ctx context.Context, kind chunk.Kind, refs []chunk.Ref, fn
 	return s.reading().run(ctx, s.ledger, s.stood, w, 0)
 }
 
-// readFrom reads what is not done from pack p.
+// readFrom reads what is wanted, of which nothing is done yet, from pack p.
 func (s *Source) readFrom(ctx context.Context, p ledger.Pack, w *wanted) error {
-	order := make([]int, 0, len(w.refs))
-	for i := range w.refs {
-		if !w.done[i] {
-			order = append(order, i)
-		}
+	order := make([]int, len(w.refs))
+	for i := range order {
+		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(w.refs[a].Offset, w.refs[b].Offset) })
 	extents := make([]pack.Extent, len(order))

@@ -70,7 +70,7 @@ func (v *Vault) openSample(ctx context.Context, s *sampler) error {
 			err = p.src.readFrom(ctx, pack, w)
 		}
 		if isDamage(err) {
-			if err = p.src.reading().follow(ctx, pack, w, err, 0); err == nil {
+			if err = p.src.reading().follow(ctx, pack, true, w, err, 0); err == nil {
 				continue // what snapshots need of it was moved on: it need not be there
 			}
 		}

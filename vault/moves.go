@@ -109,8 +109,9 @@ type search struct {
 	*Source
 	// take takes what is not done from a pack; ErrDamaged if it is not all there.
 	// named is Place.Named.
-	take func(ctx context.Context, p ledger.Pack, named bool, w *wanted) error
-	been way
+	take  func(ctx context.Context, p ledger.Pack, named bool, w *wanted) error
+	been  way
+	aside bool // see Place.Aside
 }
 
 // reading is a search that reads.
@@ -128,12 +129,13 @@ func (f *search) run(ctx context.Context, l *ledger.Ledger, stood bool, w *wante
 	if err == nil || !isDamage(err) {
 		return err
 	}
-	return f.follow(ctx, p, w, err, depth)
+	return f.follow(ctx, p, named, w, err, depth)
 }
 
 // follow gets what is not done from where moves say that the chunks of a pack
-// are. cause is why the pack itself could not be used.
-func (f *search) follow(ctx context.Context, old ledger.Pack, w *wanted, cause error, depth int) error {
+// are. named tells whether a list names it for certain, and cause why the pack
+// itself could not be used.
+func (f *search) follow(ctx context.Context, old ledger.Pack, named bool, w *wanted, cause error, depth int) error {
 	if depth == MaxMoves {
 		return cause
 	}
@@ -141,6 +143,8 @@ func (f *search) follow(ctx context.Context, old ledger.Pack, w *wanted, cause e
 	if err != nil {
 		return err
 	}
+	defer func(aside bool) { f.aside = aside }(f.aside)
+	aside := f.aside
 	for _, m := range t.of(old) {
 		if w.all() {
 			return nil
@@ -152,6 +156,7 @@ func (f *search) follow(ctx context.Context, old ledger.Pack, w *wanted, cause e
 		if !good {
 			continue
 		}
+		f.aside = aside || named && !slices.Contains(m.Commit.Old, old.Name())
 		for _, part := range w.movedBy(m, f.been) {
 			// That they are not there is no error: another move may have them.
 			if err := f.run(ctx, m.ledger, m.lost != nil, part, depth+1); err != nil && !isDamage(err) {
@@ -172,6 +177,10 @@ type Place struct {
 	// Named: the list names the pack of which a commit says so. Else it is what
 	// stands in for that, or only listed under the number, and may be another one.
 	Named bool
+	// Aside: on the way to it a move was followed of another pack that has the number
+	// of one which a list names. Whoever deletes does not know of that way: what
+	// stands at its end goes when nothing else needs it.
+	Aside bool
 }
 
 // Find goes the way that Read goes to one chunk, and reads nothing but lists and
@@ -179,8 +188,9 @@ type Place struct {
 // there. Find returns that place, and false if there was none. Other errors than
 // those of holds are the remote's.
 func (s *Source) Find(ctx context.Context, ref chunk.Ref, holds func(Place) (bool, error)) (at Place, found bool, err error) {
-	f := &search{Source: s, been: way{}, take: func(_ context.Context, p ledger.Pack, named bool, w *wanted) error {
-		at = Place{p, w.refs[0], named}
+	f := &search{Source: s, been: way{}}
+	f.take = func(_ context.Context, p ledger.Pack, named bool, w *wanted) error {
+		at = Place{p, w.refs[0], named, f.aside}
 		is, err := holds(at)
 		if err == nil && !is {
 			err = errNotThere
@@ -189,7 +199,7 @@ func (s *Source) Find(ctx context.Context, ref chunk.Ref, holds func(Place) (boo
 			w.done[0], err = true, w.fn(0, nil)
 		}
 		return err
-	}}
+	}
 	w := &wanted{refs: []chunk.Ref{ref}, done: make([]bool, 1), fn: func(int, []byte) error { return nil }}
 	if err := f.run(ctx, s.ledger, s.stood, w, 0); isDamage(err) {
 		return Place{}, false, nil

@@ -146,10 +146,11 @@ func (h *healer) walkAll(ctx context.Context, fn func(context.Context, *vault.So
 }
 
 // want gathers the chunks that a restore does not find where the snapshot has
-// them, nor where moves say.
+// them, nor where moves say; and those that it finds on a way which no prune
+// keeps open.
 func (h *healer) want(ctx context.Context, src *vault.Source, ref chunk.Ref) error {
-	_, found, err := h.search(ctx, src, ref)
-	if found || err != nil {
+	at, found, err := h.search(ctx, src, ref)
+	if found && !at.Aside || err != nil {
 		return err
 	}
 	p, err := src.PackName(ctx, ref.Series, ref.Number)

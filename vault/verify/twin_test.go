@@ -18,7 +18,8 @@ import (
 
 // Two packs may have one number: a cloned machine makes them. What a move of one
 // of them has, a restore finds for the other one too, since the IDs of the chunks
-// tell; and so do verify and repair, who have the kit. Without it nobody knows.
+// tell; and so does verify, who has the kit. Without it nobody knows, and a prune
+// neither: a repair commits a move of the pack itself, which is kept with it.
 func TestMoveOfATwin(t *testing.T) {
 	room, dir := vaulttest.New(t), t.TempDir()
 	write(t, dir, "a", 1)
@@ -47,8 +48,23 @@ func TestMoveOfATwin(t *testing.T) {
 			t.Errorf("deep: %+v", res)
 		}
 	}
-	if plan, err := repair.Make(t.Context(), lentDevice(t, room)); err != nil || len(plan.Steps) > 0 {
-		t.Errorf("a repair says %+v, %v", plan.Steps, err)
+	plan, err := repair.Make(t.Context(), lentDevice(t, room))
+	if err != nil || len(plan.Steps) != 1 || plan.Steps[0].Kind != repair.Move || plan.Steps[0].Object != lost.Name() {
+		t.Fatalf("a repair says %+v, %v", plan.Steps, err)
+	}
+	moves, err := room.Reopen(t).Moves(t.Context())
+	if err != nil || len(moves) != 1 {
+		t.Fatalf("%d moves, %v", len(moves), err)
+	}
+	if _, err := plan.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if plan, err = repair.Make(t.Context(), lentDevice(t, room)); err != nil || len(plan.Steps) > 0 {
+		t.Errorf("the next repair says %+v, %v", plan.Steps, err)
+	}
+	remove(t, room, moves[0].Commit.Body) // a prune takes it once nothing needs the twin
+	if got, err := vaulttest.Read(t.Context(), room.Lent(t), find(t, room.Lent(t), snap)); err != nil || !maps.Equal(got, was) {
+		t.Errorf("after the move of the twin has gone it does not restore: %v", err)
 	}
 }
 

@@ -42,7 +42,7 @@ var fields = []field{
 	{"seal", "chunk/seal/open.go", "chunk/seal"},
 	{"files", "files/place.go files/writer.go", "files"},
 	{"prune", "vault/prune/live.go vault/prune/moves.go vault/prune/look.go vault/prune/plan.go vault/prune/run.go vault/prune/object.go", "vault/prune"},
-	{"publish", "vault/publish.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune:Writer|Late|Meanwhile|Two|Revoked|Progress"},
+	{"publish", "vault/publish.go vault/settle.go vault/run.go vault/known.go vault/audit.go", "vault vault/backup vault/prune:Writer|Late|Meanwhile|Two|Revoked|Progress"},
 	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest:Forget|Gone|Pin|Undelete|Roles|Revoke|LostLists vault/prune:Forget|Floor|Role|Dismiss|MayNot|Revoked|Writer"},
 	{"restore", "vault/restore/verify.go vault/restore/fetch.go vault/restore/window.go vault/restore/file.go vault/restore/source.go vault/restore/spare.go", "vault/restore"},
 	{"source", "vault/source.go vault/sources.go vault/segments.go", "vault:Source|OfTheirCommit|PackName|FetchPack|TheirIDs|Segment|WithoutMap vault/restore:Real|Repeated|RestoreFails|BodyNeeds vault/verify:StandIn|Moved|LostMap|Roll"},

@@ -22,8 +22,7 @@ func (d *door) consent(yes bool, what, question string) (bool, error) {
 		return true, nil
 	}
 	if !d.canAsk() {
-		again := shellLine(append([]string{"coffer"}, append(slices.Clone(d.args), "--yes")...))
-		return false, usagef("look at the plan above, then:  "+again, "%s asks before it goes on, and there is no terminal to ask on", what)
+		return false, usagef("look at the plan above, then:  "+d.again("--yes"), "%s asks before it goes on, and there is no terminal to ask on", what)
 	}
 	fmt.Fprint(d.err, question+" [yes/no] ")
 	line, err := answer(d.in, func() (string, error) { return bufio.NewReader(d.in).ReadString('\n') })
@@ -36,6 +35,16 @@ func (d *door) consent(yes bool, what, question string) (bool, error) {
 	}
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "yes" || answer == "y", nil
+}
+
+// again is the command line with one flag more, which stands before a -- that ends
+// the flags.
+func (d *door) again(flag string) string {
+	end := slices.Index(d.args, "--")
+	if end < 0 {
+		end = len(d.args)
+	}
+	return shellLine(append([]string{"coffer"}, slices.Insert(slices.Clone(d.args), end, flag)...))
 }
 
 // agree is consent for a command that has nothing else to do: a no ends it.

@@ -110,7 +110,7 @@ func (d *door) tellForgotten(v *vault.Vault, plan []vault.Kept, done vault.Forgo
 			text += fmt.Sprintf(", %s left", countText(int64(stay)))
 		}
 		fmt.Fprintln(d.out, text)
-		fmt.Fprintf(d.out, "  until %s  coffer undelete ID  brings them back; then  coffer prune  frees what only they need\n", timeText(done.Goes))
+		fmt.Fprintf(d.out, "  until %s  %s  brings them back; then  %s  frees what only they need\n", timeText(done.Goes), d.lineFor(v, "coffer undelete ID"), d.lineFor(v, "coffer prune"))
 	case len(plan) == stay:
 		fmt.Fprintf(d.out, "%s, all stay\n", plural(stay, "snapshot"))
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"coffer/config"
 	"coffer/vault"
@@ -85,7 +86,7 @@ func (d *door) tellVaultFailed(ctx context.Context, ch chosen, err error) int {
 	}
 	d.note("vault %s at %s: %s", ch.dev.Vault[:8], safeName(ch.vault.Remote.String()), plainText(text))
 	if hint != "" {
-		d.note("  %s", hint)
+		d.note("  %s", strings.ReplaceAll(hint, "\n", "\n  "))
 	}
 	return code
 }

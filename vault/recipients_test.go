@@ -49,11 +49,15 @@ func recipientsFlip(t *testing.T, role trust.Role) {
 	used := new(ledger.Set)
 	used.Add(ref.Series, ref.Number)
 	now := run.now()
-	_, err = run.Commit(t.Context(), NewSnapshot{Used: used, Body: &manifest.Body{Project: "00112233445566aa", Label: "p", Start: now, End: now}})
-	if err == nil || !strings.Contains(err.Error(), "memory may be failing") {
-		t.Errorf("commit: %v", err)
+	for range 2 { // the second time as the first
+		_, err = run.Commit(t.Context(), NewSnapshot{Used: used, Body: &manifest.Body{Project: "00112233445566aa", Label: "p", Start: now, End: now}})
+		if err == nil || !strings.Contains(err.Error(), "memory may be failing") {
+			t.Errorf("commit: %v", err)
+		}
 	}
-	for info, err := range store.List(t.Context(), "commits/", "") {
-		t.Errorf("%s was made, %v", info.Name, err)
+	for _, kind := range []string{"commits/", "snapshots/"} { // a body, with the names in it, is not sealed to them either
+		for info, err := range store.List(t.Context(), kind, "") {
+			t.Errorf("%s was made, %v", info.Name, err)
+		}
 	}
 }

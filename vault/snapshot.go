@@ -244,8 +244,8 @@ func (r *Run) rollFor(ctx context.Context, d *draft, names *packNames, id ledger
 		}
 	}
 	b, err := ledger.EncodeRoll(id.Series, id.Folder, packs, ledger.NewNonce())
-	if err != nil {
-		return "", nil, err
+	if err != nil { // none of its packs can be relied on any more
+		return "", nil, fmt.Errorf("%w: %w", ErrRestart, err)
 	}
 	o := remote.NewObject("", b)
 	o.Name = ledger.RollName(id.Series, id.Folder, o.Sum)

@@ -46,6 +46,7 @@ var fields = []field{
 	{"forget", "vault/forget.go vault/forgetrun.go vault/condemn.go", "vault vault/vaulttest:Forget|Gone|Pin|Undelete|Roles|Revoke|LostLists vault/prune:Forget|Floor|Role|Dismiss|MayNot|Revoked|Writer"},
 	{"restore", "vault/restore/verify.go vault/restore/fetch.go vault/restore/window.go vault/restore/file.go vault/restore/source.go vault/restore/spare.go", "vault/restore"},
 	{"source", "vault/source.go vault/sources.go vault/segments.go", "vault:Source|OfTheirCommit|PackName|FetchPack|TheirIDs|Segment|WithoutMap vault/restore:Real|Repeated|RestoreFails|BodyNeeds vault/verify:StandIn|Moved|LostMap|Roll"},
+	{"snapshot", "vault/snapshot.go", "vault"},
 }
 
 func main() {

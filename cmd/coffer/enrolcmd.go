@@ -62,7 +62,7 @@ func (d *door) enrol(ctx context.Context, replace string) error {
 		return d.listDevices(ctx, lent, own)
 	}
 	if ch.dir != nil {
-		return hinted(fmt.Errorf("this machine is enrolled in the vault at %s already, as device %s", ch.vault.Remote, ch.dev.Device), "back up to it:  coffer backup now FOLDER --to "+ch.vault.Remote.String())
+		return hinted(fmt.Errorf("this machine is enrolled in the vault at %s already, as device %s", ch.vault.Remote, ch.dev.Device), "back up to it:  coffer backup now FOLDER --to "+shellWord(ch.vault.Remote.String()))
 	}
 	id, err := findDevice(lent.Trust(), replace)
 	if err != nil {

@@ -52,7 +52,7 @@ func refuseSecond() error {
 		return nil
 	}
 	return hinted(fmt.Errorf("this machine had a vault at %s, and its local state is gone", k.Remote),
-		"take its place in the vault again:  coffer enrol --kit "+path+" --replace list\nor make a new vault elsewhere:  coffer backup now FOLDER --to REMOTE")
+		"take its place in the vault again:  coffer enrol --kit "+shellWord(path)+" --replace list\nor make a new vault elsewhere:  coffer backup now FOLDER --to REMOTE")
 }
 
 // kitLeftHere finds the kit of a vault that was made on this machine, where no

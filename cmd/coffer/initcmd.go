@@ -68,7 +68,7 @@ func (d *door) initVault(ctx context.Context, classic bool, recipients []string)
 	}
 	if ch.dir != nil {
 		return hinted(fmt.Errorf("%w: this machine backs up to %s", vault.ErrVaultExists, ch.vault.Remote),
-			"back up to it:  coffer backup now FOLDER --to "+ch.vault.Remote.String()+"\nif that vault is lost for good, remove "+ch.dir.Path()+" first")
+			"back up to it:  coffer backup now FOLDER --to "+shellWord(ch.vault.Remote.String())+"\nif that vault is lost for good, remove "+ch.dir.Path()+" first")
 	}
 	ch.vault.Classic = ch.vault.Classic || classic
 	v, b, err := d.makeVault(ctx, ch, recipients)
@@ -76,7 +76,7 @@ func (d *door) initVault(ctx context.Context, classic bool, recipients []string)
 		return err
 	}
 	if !d.json {
-		fmt.Fprintf(d.out, "made vault %s at %s\n  back up to it:  coffer backup now FOLDER --to %s\n", v.ID()[:8], safeName(v.Location()), safeName(ch.vault.Remote.String()))
+		fmt.Fprintf(d.out, "made vault %s at %s\n  back up to it:  coffer backup now FOLDER --to %s\n", v.ID()[:8], safeName(v.Location()), shellWord(safeName(ch.vault.Remote.String())))
 	}
 	d.tellBirth(b)
 	return nil

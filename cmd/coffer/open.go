@@ -97,7 +97,7 @@ func placeUnknown() error {
 func noVaultKnown() error {
 	if k, path := kitLeftHere(); k != nil {
 		return told{fmt.Errorf("this machine had a vault at %s, and its local state is gone", k.Remote), exitNoVault,
-			"restore from it:  coffer restore --kit " + path + " latest --target DIR\nor take its place in the vault again:  coffer enrol --kit " + path + " --replace list"}
+			"restore from it:  coffer restore --kit " + shellWord(path) + " latest --target DIR\nor take its place in the vault again:  coffer enrol --kit " + shellWord(path) + " --replace list"}
 	}
 	return told{errors.New("this machine knows no vault"), exitNoVault,
 		"make the first backup:  coffer backup now FOLDER\nor restore with the kit:  coffer restore --kit FILE latest --target DIR"}
